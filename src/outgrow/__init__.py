@@ -35,7 +35,18 @@ _PUBLIC = {
     "fingerprint": "fingerprints",
     "OutgrowError": "errors",
 }
-_FOLDERS = ("audits", "encoders", "forecasts", "learners", "methods", "reports", "scores", "studies", "supervisors", "tasks")
+_FOLDERS = (
+    "audits",
+    "encoders",
+    "forecasts",
+    "learners",
+    "methods",
+    "reports",
+    "scores",
+    "studies",
+    "supervisors",
+    "tasks",
+)
 
 __all__ = [*_PUBLIC, *_FOLDERS, "__version__"]
 

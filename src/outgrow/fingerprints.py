@@ -60,7 +60,9 @@ def _feed(digest: Any, value: Any) -> None:
         put(f"|{value}".encode())
     elif isinstance(value, int | float | np.integer | np.floating):
         number = float(value)
-        exact = int(value) if number == number and abs(number) != float("inf") and number == int(number) else repr(number)
+        exact = (
+            int(value) if number == number and abs(number) != float("inf") and number == int(number) else repr(number)
+        )
         put(f"|n{exact}".encode())
     elif isinstance(value, str):
         raw = value.encode("utf-8", "surrogatepass")
@@ -161,7 +163,11 @@ def _reach(module: str, top: str) -> dict[str, Path]:
             if isinstance(node, ast.Import):
                 waiting += [a.name for a in node.names if a.name.partition(".")[0] == top]
             elif isinstance(node, ast.ImportFrom):
-                base = importlib.util.resolve_name("." * node.level + (node.module or ""), _package(name)) if node.level else node.module
+                base = (
+                    importlib.util.resolve_name("." * node.level + (node.module or ""), _package(name))
+                    if node.level
+                    else node.module
+                )
                 if base and base.partition(".")[0] == top:
                     waiting += [base, *(f"{base}.{a.name}" for a in node.names)]
     return found

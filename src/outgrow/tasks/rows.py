@@ -64,7 +64,9 @@ class Rows:
     def __post_init__(self) -> None:
         ids = np.asarray(self.ids)
         if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
-            raise TaskError(f"row ids must be a list of whole numbers, not an array of shape {ids.shape} and type {ids.dtype}")
+            raise TaskError(
+                f"row ids must be a list of whole numbers, not an array of shape {ids.shape} and type {ids.dtype}"
+            )
         object.__setattr__(self, "ids", ids.astype(np.int64, copy=False))
 
     @classmethod
@@ -139,7 +141,11 @@ class Rows:
 def _raw(values: Any) -> bool:
     if isinstance(values, np.ndarray):
         return values.dtype.kind in "OUS"
-    return not hasattr(values, "__array__") and len(values) > 0 and not isinstance(values[0], int | float | list | tuple | np.ndarray)
+    return (
+        not hasattr(values, "__array__")
+        and len(values) > 0
+        and not isinstance(values[0], int | float | list | tuple | np.ndarray)
+    )
 
 
 def _index(rows: Any) -> Any:
@@ -165,8 +171,12 @@ def positions(have: NDArray[np.int64], want: ArrayLike) -> NDArray[np.int64]:
         place = wanted
     else:
         order = np.argsort(have, kind="stable")
-        place = order[np.searchsorted(have, wanted, sorter=order).clip(max=max(len(have) - 1, 0))] if len(have) else wanted
+        place = (
+            order[np.searchsorted(have, wanted, sorter=order).clip(max=max(len(have) - 1, 0))] if len(have) else wanted
+        )
         missing = wanted[have[place] != wanted] if len(have) else wanted
     if len(missing):
-        raise TaskError(f"row {int(missing[0])} is not among the {len(have)} rows here ({len(missing)} rows in all are not)")
+        raise TaskError(
+            f"row {int(missing[0])} is not among the {len(have)} rows here ({len(missing)} rows in all are not)"
+        )
     return place
