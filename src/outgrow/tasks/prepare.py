@@ -11,7 +11,7 @@ from outgrow.errors import InputError, LabelsError, NeedsError, TaskError
 from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.rows import Rows, View
 
-__all__ = ["matrix", "prepare"]
+__all__ = ["as_rows", "matrix", "prepare"]
 
 UNNAMED = "X"
 
@@ -101,6 +101,16 @@ def matrix(est: Any, X: Any, *, reset: bool = False) -> NDArray[np.float64]:
     if est.on is not None:
         raise NeedsError(_bare(est))
     return validate_data(est, X, reset=reset, dtype=np.float64)
+
+
+def as_rows(est: Any, X: Any) -> Rows:
+    """Return rows as they are, and an array, checked against what ``est`` was fitted on, as rows with one unnamed view."""
+    from sklearn.utils.validation import validate_data
+
+    if isinstance(X, Rows):
+        return X
+    values = validate_data(est, X, reset=False, dtype=np.float64)
+    return Rows(np.arange(len(values)), {UNNAMED: View(values)})
 
 
 def _bare(est: Any) -> str:

@@ -1,0 +1,83 @@
+"""What there is, found by looking: every public class of a folder's files, and of entry points in other packages.
+
+A method (forecast, audit) is added by one new file; nothing lists it. In another package an entry point of the group
+``outgrow.methods`` (``outgrow.forecasts``, ``outgrow.audits``) does the same. The name in a study is the class name in snake case.
+What marks a class as one of its folder is an attribute: ``truth`` of a method, ``units`` of a forecast, ``question`` of an audit.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import inspect
+import pkgutil
+import re
+from functools import cache
+from typing import Any
+
+from outgrow.errors import StudyError, nearest
+
+__all__ = ["catalogue", "find", "snake"]
+
+MARKS = {"methods": "truth", "forecasts": "units", "audits": "question"}
+
+
+def snake(name: str) -> str:
+    """Write a class name as a study does: ``TwoStage`` is ``two_stage``, ``KLMisfit`` is ``kl_misfit``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+@cache
+def catalogue(folder: str) -> dict[str, type]:
+    """Return the classes of one folder by name, our own first, then those of other packages.
+
+    Parameters
+    ----------
+    folder : {"methods", "forecasts", "audits"}
+
+    Raises
+    ------
+    StudyError
+        When two packages give the same name.
+    """
+    found: dict[str, type] = {}
+    package = importlib.import_module(f"outgrow.{folder}")
+    for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
+        loaded = importlib.import_module(f"{package.__name__}.{module}")
+        for public in getattr(loaded, "__all__", ()):
+            value = getattr(loaded, public)
+            if inspect.isclass(value) and value.__module__ == loaded.__name__ and _is_one(value, folder):
+                found[snake(public)] = value
+    for point in importlib.metadata.entry_points(group=f"outgrow.{folder}"):
+        if point.name in found:
+            raise StudyError(
+                f"{point.value!r} wants the name {point.name!r}, which outgrow.{folder} has; rename its entry point"
+            )
+        found[point.name] = point.load()
+    return found
+
+
+def _is_one(value: Any, folder: str) -> bool:
+    return MARKS[folder] in vars(value) and not getattr(value, "_is_protocol", False)
+
+
+def find(folder: str, name: str) -> type:
+    """Return one class by its name in a study.
+
+    Raises
+    ------
+    StudyError
+        Names the nearest there is.
+    """
+    known = catalogue(folder)
+    if name not in known:
+        raise StudyError(f"there is no {folder[:-1]} {name!r}{nearest(name, known)}")
+    return known[name]
+
+
+def public(folder: str, name: str) -> Any:
+    """Serve ``outgrow.<folder>.<ClassName>``, importing the folder's files only now."""
+    for value in catalogue(folder).values():
+        if value.__name__ == name:
+            return value
+    raise AttributeError(f"module 'outgrow.{folder}' has no attribute {name!r}")

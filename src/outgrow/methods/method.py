@@ -1,0 +1,117 @@
+"""What every method is: a scikit-learn meta-estimator around a learner, that hands prediction on to its student."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, clone, is_regressor
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from outgrow.learners.linear import LinearHead
+from outgrow.learners.objective import Objective
+from outgrow.tasks.needs import Needs
+from outgrow.tasks.prepare import as_rows
+
+__all__ = ["Method", "OfLearner"]
+
+
+class Method(Protocol):
+    """How a learner uses weak labels.
+
+    ``fit`` declares, beyond ``X`` and ``y``, only the keywords it uses: ``known`` (a grant of truth) and ``select``.
+    """
+
+    learner: Any
+    student_: Any
+
+    def needs(self) -> Needs:
+        """What ``fit`` must be given beyond rows and labels."""
+        ...
+
+    def fit(self, X: Any, y: Any, *, sample_weight: ArrayLike | None = None) -> Self:
+        """Train the student."""
+        ...
+
+    def reference(self) -> Any:
+        """Return the unfitted learner that direct and ceiling train."""
+        ...
+
+
+def _classifies(self: Any) -> bool:
+    return not is_regressor(self._learner())
+
+
+class OfLearner(BaseEstimator):
+    """The part of a method that follows from having one learner: needs, reference, and prediction by ``student_``.
+
+    A method with ``learner=None`` uses :class:`~outgrow.learners.linear.LinearHead`.
+    """
+
+    learner: Any
+    student_: Any
+    objective_: Objective
+
+    def _learner(self) -> Any:
+        return LinearHead() if self.learner is None else self.learner
+
+    def needs(self) -> Needs:
+        """Return what ``fit`` must be given beyond rows and labels: here, the learner's views."""
+        return self._learner().needs()
+
+    def reference(self) -> Any:
+        """Return the unfitted learner that direct and ceiling train."""
+        return clone(self._learner())
+
+    def recipe(self) -> list[Any]:
+        """Return what names this method for fingerprints, a missing learner filled in."""
+        params = {**self.get_params(deep=False), "learner": self._learner()}
+        return [type(self), params]
+
+    def fingerprint(self) -> str:
+        """Name the unfitted method: its class, its code and its parameters."""
+        from outgrow.fingerprints import fingerprint
+
+        return fingerprint(self.recipe())
+
+    def _train(self, rows: Any, weak: Any, weight: Any, objective: Objective) -> Self:
+        self.objective_ = objective
+        self.student_ = clone(self._learner()).fit(rows, weak, sample_weight=weight, objective=objective)
+        return self
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """The task's classes."""
+        return self.student_.classes_
+
+    def logits(self, X: Any) -> NDArray[np.float64]:
+        """Return the student's (n, c) logits, or (n, 1) values."""
+        check_is_fitted(self, "student_")
+        return self.student_.logits(as_rows(self, X))
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the student's (n,) class names, or values."""
+        check_is_fitted(self, "student_")
+        return self.student_.predict(as_rows(self, X))
+
+    @available_if(_classifies)
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the student's (n, c) class probabilities."""
+        check_is_fitted(self, "student_")
+        return self.student_.predict_proba(as_rows(self, X))
+
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Agreement with given labels (accuracy, or R² for values); with weak labels it measures imitation, not truth."""
+        check_is_fitted(self, "student_")
+        return self.student_.score(as_rows(self, X), y, sample_weight)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        inner = self._learner().__sklearn_tags__()
+        tags.estimator_type = inner.estimator_type
+        tags.classifier_tags = inner.classifier_tags
+        tags.regressor_tags = inner.regressor_tags
+        tags.target_tags = inner.target_tags
+        return tags
