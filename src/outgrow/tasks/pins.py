@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-from ..errors import FetchError, nearest
+from outgrow.errors import FetchError, nearest
 
 __all__ = ["PINS", "Archive", "Join", "Part", "archive"]
 

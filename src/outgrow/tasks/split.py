@@ -1,0 +1,369 @@
+"""Roles: which rows teach the supervisor, which it labels, which select, and which test.
+
+One test set per study: it depends on ``test_seed`` alone; ``seed`` redraws the other three. Draws are stratified over the rows with truth
+(classes, or ten quantile bins of a value), keep a group together, and give equal inputs one role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from outgrow.errors import TaskError
+from outgrow.tasks.task import Task
+
+__all__ = ["ROLES", "Roles", "sample", "split"]
+
+ROLES = ("teach", "transfer", "select", "test")
+BINS = 10  # quantile bins that stratify a value task
+LEFT_IN_TEST = 200  # a teach set is drawn by default only when the test set has at least this many rows
+
+
+@dataclass(frozen=True, eq=False)
+class Roles:
+    """Sorted row numbers of each role, disjoint.
+
+    Parameters
+    ----------
+    teach, transfer, select, test : array of int64
+        Rows whose truth supervisors may read; rows that weak labels cover and students learn from; rows for forecasts and
+        stopping; rows that are scored.
+    notes : tuple of str
+        What cannot be computed with these rows, and why.
+    seed : int or None
+        None when the ids were given.
+    """
+
+    teach: NDArray[np.int64]
+    transfer: NDArray[np.int64]
+    select: NDArray[np.int64]
+    test: NDArray[np.int64]
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
+    seed: int | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        for role in ROLES:
+            given = np.asarray(getattr(self, role))
+            if given.size and (given.ndim != 1 or given.dtype.kind not in "iu"):
+                raise TaskError(f"the role {role} takes row numbers, a list of integers")
+            ids = np.sort(given.astype(np.int64).ravel())
+            if len(ids) and (np.diff(ids) == 0).any():
+                raise TaskError(f"the role {role} has row {int(ids[:-1][np.diff(ids) == 0][0])} twice")
+            ids.flags.writeable = False
+            object.__setattr__(self, role, ids)
+        for i, a in enumerate(ROLES):
+            for b in ROLES[i + 1 :]:
+                both = np.intersect1d(getattr(self, a), getattr(self, b))
+                if len(both):
+                    raise TaskError(
+                        f"row {int(both[0])} is in both {a} and {b} ({len(both)} rows are): a row has one role"
+                    )
+
+    def __repr__(self) -> str:
+        return f"Roles({', '.join(f'{role}={len(self[role])}' for role in ROLES)}, seed={self.seed})"
+
+    def __getitem__(self, role: str) -> NDArray[np.int64]:
+        if role not in ROLES:
+            raise TaskError(f"there is no role {role!r}; there is {', '.join(ROLES)}")
+        ids: NDArray[np.int64] = getattr(self, role)
+        return ids
+
+    def frame(self) -> Any:
+        """Return a pandas frame with a line per row: row number and role."""
+        import pandas as pd
+
+        ids = np.concatenate([self[role] for role in ROLES])
+        roles = np.repeat(ROLES, [len(self[role]) for role in ROLES])
+        return pd.DataFrame({"row": ids, "role": roles}).sort_values("row", ignore_index=True)
+
+    @classmethod
+    def from_ids(
+        cls,
+        task: Task,
+        *,
+        teach: ArrayLike = (),
+        transfer: ArrayLike = (),
+        select: ArrayLike = (),
+        test: ArrayLike = (),
+    ) -> Roles:
+        """Take roles as given, by row number; rows in none of them are not used.
+
+        Raises
+        ------
+        TaskError
+            A row that does not exist or has two roles; a group or equal inputs in two roles; teach or test rows without
+            truth; no transfer row.
+        """
+        given = {"teach": teach, "transfer": transfer, "select": select, "test": test}
+        roles = cls(*(np.asarray(given[role], dtype=np.int64 if not np.size(given[role]) else None) for role in ROLES))
+        role_of = np.full(len(task), -1)
+        for k, role in enumerate(ROLES):
+            outside = roles[role][(roles[role] < 0) | (roles[role] >= len(task))]
+            if len(outside):
+                raise TaskError(f"the role {role} has row {int(outside[0])}: the task has rows 0 to {len(task) - 1}")
+            role_of[roles[role]] = k
+        for what, codes in (("equal inputs", task.twins), ("one group", task.groups)):
+            if codes is not None:
+                _check_together(what, codes, role_of, task)
+        for role in ("teach", "test"):
+            dark = roles[role][~task.has_truth[roles[role]]]
+            if len(dark):
+                raise TaskError(
+                    f"row {task.names[dark[0]]!r} of the role {role} has no truth ({len(dark)} rows have none)"
+                )
+        if not len(roles.transfer):
+            raise TaskError("the role transfer is empty: students learn from its rows, give some")
+        return cls(*(roles[role] for role in ROLES), notes=_notes(task, roles))
+
+
+def _check_together(what: str, codes: NDArray[np.int64], role_of: NDArray[np.int64], task: Task) -> None:
+    used = np.flatnonzero(role_of >= 0)
+    order = used[np.argsort(codes[used], kind="stable")]
+    torn = np.flatnonzero((np.diff(codes[order]) == 0) & (np.diff(role_of[order]) != 0))
+    if len(torn):
+        a, b = (int(i) for i in order[torn[0] : torn[0] + 2])
+        raise TaskError(
+            f"rows {task.names[a]!r} and {task.names[b]!r} are of {what} and in the roles {ROLES[role_of[a]]} and "
+            f"{ROLES[role_of[b]]}: give them one role"
+        )
+
+
+def split(
+    task: Task,
+    seed: int = 0,
+    *,
+    teach: int | None = None,
+    transfer: int | None = None,
+    select: int | None = None,
+    test: int | None = None,
+    test_seed: int = 0,
+) -> Roles:
+    """Draw the roles of a task's rows.
+
+    Of the rows with truth, min(1500, 40 %) test and min(500, 20 %) teach (teach only when at least 200 stay in test); all
+    other rows are transfer, a tenth of them select. Sizes that are given win; when transfer is given, rows beyond it have no
+    role. Groups and equal inputs are never torn, so with them a size is met up to one group.
+
+    Parameters
+    ----------
+    task : Task
+    seed : int
+        Redraws teach, transfer and select.
+    teach, transfer, select, test : int, optional
+        Numbers of rows.
+    test_seed : int
+        Draws the test rows; one per study.
+
+    Returns
+    -------
+    Roles
+        Sorted ids; ``notes`` says what these rows cannot tell.
+
+    Raises
+    ------
+    TaskError
+        Sizes beyond the rows there are, or a role that came out empty.
+    """
+    sizes = {"teach": teach, "transfer": transfer, "select": select, "test": test}
+    for role, size in sizes.items():
+        if size is not None and (isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 0):
+            raise TaskError(f"the size of {role} is a number of rows, 0 or more, not {size!r}")
+    units = _Units(task)
+    known = int(task.has_truth.sum())
+    want = _default_sizes(sizes, known, len(task))
+    free = np.ones(units.n, dtype=bool)
+    drawn: dict[str, NDArray[np.int64]] = {}
+    # The test rows come first and from their own seed, so nothing else moves them.
+    for role, generator in (("test", _generator("test", test_seed)), ("teach", _generator("teach", seed))):
+        taken = units.draw(want[role], free & units.whole, generator, weigh=units.known)
+        if sizes[role] and not len(taken):
+            raise TaskError(
+                f"the role {role} is empty: no group of rows with truth is small enough for {sizes[role]} rows"
+            )
+        free[taken] = False
+        drawn[role] = taken
+    left = int(units.size[free].sum())
+    if want["transfer"] is None:
+        want["select"] = min(left // 10 if sizes["select"] is None else int(sizes["select"]), left)
+        want["transfer"] = left - want["select"]
+    drawn["select"] = units.draw(want["select"], free, _generator("select", seed), weigh=units.size)
+    free[drawn["select"]] = False
+    everything = want["transfer"] >= int(units.size[free].sum())
+    drawn["transfer"] = (
+        np.flatnonzero(free)
+        if everything
+        else units.draw(want["transfer"], free, _generator("transfer", seed), units.size)
+    )
+    roles = Roles(*(units.rows(drawn[role]) for role in ROLES), seed=int(seed))
+    if not len(roles.transfer):
+        raise TaskError(
+            f"the role transfer is empty: {len(roles.teach)} rows teach, {len(roles.select)} select and {len(roles.test)} test, "
+            f"of {len(task)}; ask for fewer of these"
+        )
+    return Roles(*(roles[role] for role in ROLES), notes=_notes(task, roles), seed=int(seed))
+
+
+def _default_sizes(sizes: Mapping[str, int | None], known: int, n: int) -> dict[str, Any]:
+    test = sizes["test"] if sizes["test"] is not None else min(1500, int(0.4 * known))
+    teach = sizes["teach"]
+    if teach is None:
+        teach = min(500, int(0.2 * known)) if test >= LEFT_IN_TEST else 0
+        teach = min(teach, max(known - test, 0))
+    if test + teach > known:
+        raise TaskError(
+            f"{test} test and {teach} teach rows are asked for and {known} of {n} rows have truth: ask for fewer, or give more truth"
+        )
+    left = n - test - teach
+    transfer, select = sizes["transfer"], sizes["select"]
+    if transfer is not None and select is None:
+        select = min(transfer // 10, left - transfer)
+    if (transfer or 0) + (select or 0) > left:
+        raise TaskError(
+            f"{transfer or 0} transfer and {select or 0} select rows are asked for and {left} of {n} rows are left by {test} test "
+            f"and {teach} teach rows: ask for fewer"
+        )
+    if transfer == 0 or (transfer is None and left - (select or 0) <= 0):
+        raise TaskError(
+            f"the role transfer is empty: {test} test, {teach} teach and {select or 0} select rows of {n} leave none to learn from"
+        )
+    return {"test": test, "teach": teach, "transfer": transfer, "select": select}
+
+
+def _generator(role: str, seed: int) -> np.random.Generator:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise TaskError(f"a seed is an integer, 0 or more, not {seed!r}")
+    # Each role has a stream of its own: a size asked for one role does not redraw another.
+    return np.random.default_rng([ROLES.index(role), int(seed)])
+
+
+class _Units:
+    """What is drawn as one: rows joined by an equal input or a group."""
+
+    def __init__(self, task: Task) -> None:
+        unit = _join(task.twins, task.groups)
+        self.n = int(unit.max()) + 1
+        self.size = np.bincount(unit, minlength=self.n)
+        self.known = np.bincount(unit, weights=task.has_truth, minlength=self.n).astype(np.int64)
+        # A role that needs truth takes no unit in which some row has none.
+        self.whole = self.known == self.size
+        self._order = np.argsort(unit, kind="stable")
+        self._start = np.concatenate([[0], np.cumsum(self.size)])
+        strata = _strata(task)
+        first_known = np.full(self.n, -1)
+        rows = np.flatnonzero(task.has_truth)[::-1]
+        first_known[unit[rows]] = strata[rows]
+        self.stratum = first_known
+
+    def rows(self, units: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rows of some units."""
+        if not len(units):
+            return np.empty(0, dtype=np.int64)
+        return np.concatenate([self._order[self._start[u] : self._start[u + 1]] for u in units.tolist()])
+
+    def draw(
+        self, want: int, free: NDArray[np.bool_], generator: np.random.Generator, weigh: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Draw units with about ``want`` rows, each stratum in proportion."""
+        there = np.flatnonzero(free & (weigh > 0))
+        order = generator.permutation(there)
+        if want <= 0 or not len(order):
+            return np.empty(0, dtype=np.int64)
+        strata, which = np.unique(self.stratum[order], return_inverse=True)
+        total = np.bincount(which, weights=self.size[order], minlength=len(strata))
+        quota = _shares(total, want, generator)
+        # A unit's place: how far its stratum's quota is used up before it; ties go to the permutation's order.
+        taken: list[int] = []
+        spare: list[int] = []
+        for k in range(len(strata)):
+            room = int(quota[k])
+            for u in order[which == k].tolist():
+                if self.size[u] <= room:
+                    taken.append(u)
+                    room -= int(self.size[u])
+                else:
+                    spare.append(u)
+        room = want - int(self.size[taken].sum()) if taken else want
+        for u in spare:
+            if self.size[u] <= room:
+                taken.append(u)
+                room -= int(self.size[u])
+            if room == 0:
+                break
+        return np.sort(np.asarray(taken, dtype=np.int64))
+
+
+def _shares(total: NDArray[Any], want: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Share ``want`` among strata in proportion, by largest remainders; a stratum of two or more rows keeps one back."""
+    exact = want * total / total.sum()
+    quota = np.floor(exact).astype(np.int64)
+    rest = int(min(want, total.sum()) - quota.sum())
+    tie = generator.permutation(len(total))
+    for k in np.lexsort((tie, -(exact - quota)))[:rest]:
+        quota[k] += 1
+    return np.minimum(quota, total.astype(np.int64))
+
+
+def _strata(task: Task) -> NDArray[np.int64]:
+    truth = task.truth_at(task.ids)
+    if task.kind == "classes":
+        return truth.astype(np.int64)
+    strata = np.full(len(task), -1)
+    known = task.has_truth
+    if known.any():
+        edges = np.unique(np.quantile(truth[known], np.linspace(0, 1, BINS + 1)[1:-1]))
+        strata[known] = np.searchsorted(edges, truth[known], side="right")
+    return strata
+
+
+def _join(twins: NDArray[np.int64], groups: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """Number the connected sets of rows: equal inputs tie groups together."""
+    n = len(twins)
+    if groups is None:
+        return np.unique(twins, return_inverse=True)[1]
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    first = np.full(int(groups.max()) + 1, n)
+    np.minimum.at(first, groups, np.arange(n))
+    ends = np.concatenate([twins, first[groups]])
+    graph = coo_array((np.ones(2 * n, dtype=np.int8), (np.tile(np.arange(n), 2), ends)), shape=(n, n))
+    return connected_components(graph, directed=False)[1].astype(np.int64)
+
+
+def _notes(task: Task, roles: Roles) -> tuple[str, ...]:
+    notes = []
+    if not task.has_truth.any():
+        notes.append(
+            "No row has truth: no scores, only label quality, agreement and forecasts, and how many rows to label for a test."
+        )
+    else:
+        if not len(roles.test):
+            notes.append("No test rows with truth: no scores.")
+        if not task.has_truth[roles.transfer].any():
+            notes.append("No truth on transfer rows: no ceiling and no PGR.")
+        if not len(roles.teach):
+            notes.append("No teach rows: no direct, and supervisors that learn from truth are left out.")
+    if not len(roles.select):
+        notes.append("No select rows: no forecasts and no stopping on them.")
+    return tuple(notes)
+
+
+def sample(task: Task, n: int, seed: int = 0) -> Task:
+    """Draw a stratified part of a task; own ids stay, rows are renumbered in the old order.
+
+    Parameters
+    ----------
+    task : Task
+    n : int
+        Rows to keep; groups and equal inputs stay together, so it is met up to one group.
+    seed : int
+    """
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 0 < n <= len(task):
+        raise TaskError(f"a sample has 1 to {len(task)} rows, not {n!r}")
+    units = _Units(task)
+    drawn = units.draw(int(n), np.ones(units.n, dtype=bool), np.random.default_rng([len(ROLES), int(seed)]), units.size)
+    return task.take(np.sort(units.rows(drawn)))
