@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from outgrow.errors import TaskError
 from outgrow.fingerprints import fingerprint
 from outgrow.tasks.inputs import check_inputs, check_names, group_codes, twin_codes
+from outgrow.tasks.labels import Source, WeakLabels
 from outgrow.tasks.truth import check_conflicts, read_truth
 
 if TYPE_CHECKING:
@@ -192,6 +193,22 @@ class Task:
             Class index (-1 unknown), or float (nan unknown).
         """
         return self._truth[self._rows(ids)]
+
+    def truth_table(self, ids: ArrayLike) -> WeakLabels:
+        """Hand out the truth of some rows as a label table, for supervisors (teach rows) and references.
+
+        Returns
+        -------
+        WeakLabels
+            One source, "truth"; rows of unknown truth are not covered.
+        """
+        rows = self._rows(ids)
+        truth = self._truth[rows]
+        source = Source("truth", None, tuple(rows.tolist()), "truth")
+        if self.kind == "value":
+            return WeakLabels.from_probs(truth, None, ids=rows, source=source)
+        probs = np.eye(len(self.classes))[truth]
+        return WeakLabels.from_probs(probs, self.classes, ids=rows, covered=truth >= 0, source=source)
 
     def without_truth(self) -> Task:
         """Return the same task with every truth unknown."""
