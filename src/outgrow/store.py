@@ -8,6 +8,7 @@ JSON): nothing here unpickles.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -25,6 +26,8 @@ from outgrow.fingerprints import fingerprint
 __all__ = ["Journal", "Store", "atomic_write", "file_digest", "fingerprint", "home", "lock", "read_json", "write_json"]
 
 MANIFEST = "manifest.json"
+# None: numpy reports a write that was cut short without a number.
+_DISK = (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 def home() -> Path:
@@ -46,26 +49,37 @@ def home() -> Path:
 
 
 def private_folder(path: Path) -> Path:
-    """Make a folder that only its owner can read; say in one sentence when that is not possible."""
+    """Make a folder, and the parents it lacks, that only its owner can read; say in one sentence when that is not possible."""
     with writing(path):
-        if not path.is_dir():
-            path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.chmod(0o700)
+        for missing in reversed([p for p in (path, *path.parents) if not p.is_dir()]):
+            missing.mkdir(exist_ok=True, mode=0o700)
         if not os.access(path, os.W_OK | os.X_OK):
-            raise PermissionError(13, "no permission to write")
+            raise PermissionError(errno.EACCES, "no permission to write", str(path))
     return path
 
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn a failed write (disk full, no permission) into a StoreError that names the folder and the way out."""
+    """Turn a failed write (disk full, no permission) into a StoreError that names the folder and the way out.
+
+    An error about a file elsewhere, which code inside the block was reading, passes unchanged.
+    """
     try:
         yield
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        if error.errno not in _DISK and not any(_near(name, path) for name in (error.filename, error.filename2)):
+            raise
+        reason = error.strerror or "the disk is full or the write was cut short"
         raise StoreError(
             f"cannot write to the cache at {path}: {reason}; free space there or set OUTGROW_HOME to another folder"
         ) from error
+
+
+def _near(name: Any, path: Path) -> bool:
+    if not isinstance(name, str | os.PathLike):
+        return False
+    file, path = Path(name).absolute(), path.absolute()
+    return file.is_relative_to(path.parent) or path.is_relative_to(file)
 
 
 @contextlib.contextmanager
@@ -112,13 +126,12 @@ def lock(path: Path, timeout: float = -1) -> Iterator[None]:
     import filelock
 
     folder = private_folder(Path(path).parent)
-    name = folder / f".{Path(path).name}.lock"
-    try:
-        held = filelock.FileLock(name, timeout=timeout, mode=0o600)
-        with writing(folder):
+    held = filelock.FileLock(folder / f".{Path(path).name}.lock", timeout=timeout, mode=0o600)
+    with writing(folder):
+        try:
             held.acquire()
-    except filelock.Timeout as error:
-        raise StoreError(f"another process holds {path}; wait for it to end, or stop it") from error
+        except filelock.Timeout as error:
+            raise StoreError(f"another process holds {path}; wait for it to end, or stop it") from error
     try:
         yield
     finally:
@@ -149,6 +162,22 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def append_line(path: Path, line: str) -> None:
+    """Append one line to a file that several processes write, and flush it; a torn last line (a kill) is closed first."""
+    private_folder(path.parent)
+    with writing(path):
+        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            size = os.fstat(handle).st_size
+            torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+            data = ("\n" * torn + line + "\n").encode()
+            if os.write(handle, data) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 class Journal:
     """A file of JSON lines to which several processes append; a torn last line (a kill) is passed over when read."""
 
@@ -157,26 +186,18 @@ class Journal:
 
     def write(self, event: str, **fields: Any) -> None:
         """Append one line and flush it to the disk."""
-        line = json.dumps({"event": event, **fields, "time": round(time.time(), 3)}, default=plain) + "\n"
-        with writing(self.path.parent):
-            private_folder(self.path.parent)
-            handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-            try:
-                size = os.fstat(handle).st_size
-                torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-                os.write(handle, ("\n" * torn + line).encode())
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+        append_line(self.path, json.dumps({"event": event, **fields, "time": round(time.time(), 3)}, default=plain))
 
     def read(self) -> list[dict[str, Any]]:
         """Return the whole lines, oldest first."""
         if not self.path.exists():
             return []
         lines = []
-        for line in self.path.read_text("utf-8", errors="replace").splitlines():
+        for line in self.path.read_text("utf-8", errors="replace").split("\n"):
             with contextlib.suppress(json.JSONDecodeError):
-                lines.append(json.loads(line))
+                entry = json.loads(line)
+                if isinstance(entry, dict):
+                    lines.append(entry)
         return lines
 
 
@@ -212,9 +233,9 @@ class Store:
         caller makes it again; ``damaged`` holds the keys.
         """
         folder = self.path(key)
-        if not (folder / MANIFEST).is_file():
+        if not folder.is_dir():
             return None
-        if key not in self._checked:
+        if key not in self._checked or not (folder / MANIFEST).is_file():
             if not self._sound(folder):
                 self.damaged.append(key)
                 self.drop(key)
@@ -233,7 +254,7 @@ class Store:
         try:
             files = read_json(folder / MANIFEST)["files"]
             return all(file_digest(folder / name) == entry["sha256"] for name, entry in files.items())
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return False
 
     def put(self, key: str, kind: str, write: Callable[[Path], None], *, task: str, recipe: Any = None) -> Path:
@@ -250,8 +271,8 @@ class Store:
         recipe : JSON value, optional
             How it was made, for people.
         """
-        folder = self.root / "partial" / f"{key}.{uuid.uuid4().hex[:8]}"
-        private_folder(folder)
+        self._remember(task, key)
+        folder = private_folder(self.root / "partial" / f"{key}.{uuid.uuid4().hex[:8]}")
         try:
             with writing(folder):
                 write(folder)
@@ -273,6 +294,8 @@ class Store:
             self._remember(task, key)
             target = self.path(key)
             private_folder(target.parent)
+            if target.is_dir() and not (target / MANIFEST).is_file():
+                self.drop(key)
             try:
                 folder.rename(target)
             except OSError:
@@ -298,13 +321,11 @@ class Store:
         return private_folder(self.root / "tasks")
 
     def _remember(self, task: str, key: str) -> None:
-        with (self._tasks() / task).open("a", encoding="utf-8") as file:
-            file.write(f"object {key}\n")
+        append_line(self._tasks() / task, f"object {key}")
 
     def remember_run(self, task: str, name: str, folder: Path) -> None:
         """Note that a run of study ``name`` wrote results of this task into ``folder``."""
-        with writing(self.root), (self._tasks() / task).open("a", encoding="utf-8") as file:
-            file.write(f"run {json.dumps([name, str(Path(folder).absolute())])}\n")
+        append_line(self._tasks() / task, f"run {json.dumps([name, str(Path(folder).absolute())])}")
 
     def tasks(self) -> dict[str, dict[str, Any]]:
         """Return, for each task key: study names, folders of runs, the keys of its objects."""
@@ -339,7 +360,8 @@ class Store:
         gone = mine["objects"] - shared
         for key in gone:
             self.drop(key)
-            self._remove(self.root / "partial" / key)
+            for left in (self.root / "partial").glob(f"{key}*"):
+                self._remove(left)
         shared_runs: set[str] = set().union(*(t["runs"] for t in tasks.values())) if tasks else set()
         runs = [Path(r) for r in mine["runs"] - shared_runs]
         for run in runs:
@@ -349,8 +371,7 @@ class Store:
 
     def start_partial(self, task: str, key: str) -> Path:
         """Return :meth:`partial`, noting its task first, so that :meth:`forget` finds half-built work too."""
-        with writing(self.root):
-            self._remember(task, key)
+        self._remember(task, key)
         return self.partial(key)
 
     @staticmethod
