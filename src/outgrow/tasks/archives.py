@@ -151,8 +151,11 @@ def _obtain(pin: Archive, part: Path, goal: Path) -> None:
             "files": entries,
         }
         (files / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        for path in files.iterdir():
+            store.sync(path)
         files.chmod(0o700)
         files.rename(goal)
+        store.sync(goal.parent)
 
 
 def _join(pin: Archive, files: Path) -> None:

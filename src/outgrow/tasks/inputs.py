@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,15 @@ from numpy.typing import NDArray
 
 from outgrow.errors import TaskError
 
-__all__ = ["check_inputs", "check_names", "group_codes", "is_missing", "twin_codes"]
+__all__ = ["LONG", "check_inputs", "check_names", "group_codes", "is_missing", "quoted", "twin_codes"]
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+LONG = 60  # a longer id or class name is likely to be input text, which no message quotes
+
+
+def quoted(name: str) -> str:
+    """Quote an id or a class name, unless it is so long that it may be an input."""
+    return repr(name) if len(name) <= LONG else f"(one of {len(name)} characters)"
 
 
 def is_missing(value: Any) -> bool:
@@ -49,7 +58,7 @@ def check_names(names: Sequence[Any] | None, n: int) -> NDArray[Any]:
             seen: set[str] = set()
             again = [t for t in texts if t in seen or seen.add(t)]  # type: ignore[func-returns-value]
             raise TaskError(
-                f"ids must be different: {again[0]!r} stands in {texts.count(again[0])} rows ({len(again)} rows repeat an "
+                f"ids must be different: {quoted(again[0])} stands in {texts.count(again[0])} rows ({len(again)} rows repeat an "
                 "id): drop the repeats, or leave id out to use row numbers"
             )
     array = np.empty(n, dtype=object)
@@ -70,13 +79,18 @@ def check_inputs(inputs: Any, names: NDArray[Any]) -> tuple[str, ...] | NDArray[
         return _check_matrix(inputs, names)
     values = inputs.tolist() if isinstance(inputs, np.ndarray) else list(inputs)
     if set(map(type, values)) == {str}:
+        for i, text in enumerate(values):
+            if not text.isascii() and _SURROGATE.search(text):
+                raise TaskError(
+                    f"the input of row {quoted(names[i])} holds half a character (a lone surrogate): mend it"
+                )
         return tuple(values)
     if all(isinstance(v, list | tuple | np.ndarray) for v in values):
         lengths = [len(v) for v in values]
         odd = next((i for i, k in enumerate(lengths) if k != lengths[0]), None)
         if odd is not None:
             raise TaskError(
-                f"row {names[odd]!r} has {lengths[odd]} features and row {names[0]!r} has {lengths[0]}: one length"
+                f"row {quoted(names[odd])} has {lengths[odd]} features and row {quoted(names[0])} has {lengths[0]}: one length"
             )
         try:
             return _check_matrix(np.asarray(values, dtype=np.float64), names)
@@ -86,13 +100,14 @@ def check_inputs(inputs: Any, names: NDArray[Any]) -> tuple[str, ...] | NDArray[
             raise TaskError("inputs are lists that hold more than numbers: give texts, or a numeric matrix") from error
     for i, value in enumerate(values):
         if value is None or (not isinstance(value, str) and is_missing(value)):
-            raise TaskError(f"row {names[i]!r} has no input: fill it or drop the row (an empty text is allowed)")
+            raise TaskError(f"row {quoted(names[i])} has no input: fill it or drop the row (an empty text is allowed)")
         if not isinstance(value, str):
             kind = type(value).__name__
             raise TaskError(
-                f"the input of row {names[i]!r} is of type {kind}, not text: give str, or a matrix (rows, features)"
+                f"the input of row {quoted(names[i])} is of type {kind}, not text: give str; numbers are a "
+                "matrix (rows, features), or a list of columns"
             )
-    return tuple(str(value) for value in values)
+    return check_inputs([str(value) for value in values], names)
 
 
 def _check_matrix(matrix: NDArray[Any], names: NDArray[Any]) -> NDArray[Any]:
@@ -101,7 +116,9 @@ def _check_matrix(matrix: NDArray[Any], names: NDArray[Any]) -> NDArray[Any]:
             ": reshape(-1, 1) for one feature" if matrix.ndim == 1 else ": reshape(len(inputs), -1)" * (matrix.ndim > 2)
         )
         raise TaskError(f"numeric inputs must have the shape (rows, features), not {matrix.shape}{hint}")
-    matrix = np.array(matrix, dtype=matrix.dtype if matrix.dtype in (np.float32, np.float64) else np.float64)
+    dtype = matrix.dtype if matrix.dtype in (np.float32, np.float64) else np.dtype(np.float64)
+    # What is already ours, or a read-only map of a file, is not copied again.
+    matrix = np.array(matrix, dtype=dtype, copy=True if matrix.flags.writeable or matrix.dtype != dtype else None)
     # A finite sum proves finite cells without a mask of the matrix's size.
     with np.errstate(over="ignore", invalid="ignore"):
         suspect = not np.isfinite(matrix.sum(dtype=np.float64))
@@ -109,7 +126,7 @@ def _check_matrix(matrix: NDArray[Any], names: NDArray[Any]) -> NDArray[Any]:
         row, column = (int(i) for i in np.argwhere(~finite)[0])
         what = "nan" if np.isnan(matrix[row, column]) else "infinite"
         raise TaskError(
-            f"the features must be finite: row {names[row]!r} is {what} in column {column} ({int((~finite).sum())} cells in "
+            f"the features must be finite: row {quoted(names[row])} is {what} in column {column} ({int((~finite).sum())} cells in "
             "all): fill them or drop the rows"
         )
     matrix.flags.writeable = False

@@ -11,10 +11,10 @@ from typing import Any
 
 from outgrow.errors import FetchError, TaskError, nearest
 from outgrow.tasks.archives import fetch_archive
-from outgrow.tasks.pins import PINS
+from outgrow.tasks.pins import PINS, archive
 from outgrow.tasks.task import Task
 
-__all__ = ["PackagedSet", "packaged", "packaged_names"]
+__all__ = ["PackagedSet", "archives_for", "packaged", "packaged_names"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,24 @@ def packaged(name: str, *, say: Callable[[str], None] | None = None) -> Task:
 def packaged_names() -> dict[str, dict[str, Any]]:
     """Return a table of the packaged sets: what, rows, bytes to download, licence."""
     return {s.name: {"what": s.what, "rows": s.rows, "bytes": s.bytes, "licence": s.licence} for s in _SETS.values()}
+
+
+def archives_for(name: str) -> tuple[str, ...]:
+    """Return the archives that a packaged set or model needs, by the name of either; none for what is installed.
+
+    Raises
+    ------
+    TaskError
+        There is neither a set nor an archive of that name; the nearest is said.
+    """
+    if name in _SETS:
+        needed = _SETS[name].archive
+        return () if needed is None else (needed,)
+    try:
+        return (archive(name).name,)
+    except FetchError:
+        known = [*_SETS, *PINS]
+        raise TaskError(f"nothing packaged is called {str(name)!r}{nearest(str(name), known)}") from None
 
 
 def _movies(folder: Path | None) -> dict[str, Any]:

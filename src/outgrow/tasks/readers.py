@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from outgrow.errors import FetchError, MissingExtra, TaskError, nearest
+from outgrow.tasks.inputs import LONG, is_missing, quoted
 from outgrow.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -223,7 +223,10 @@ def _wanted(input: str | Sequence[str], *others: str | None) -> list[str]:
 def _check_columns(wanted: Sequence[str], known: Sequence[str], where: str) -> None:
     for column in wanted:
         if column not in known:
-            raise TaskError(f"{where} has no column {column!r}{nearest(column, known)}")
+            # A file without a header has texts where names should be, and they are not repeated.
+            short = [c for c in known if len(c) <= LONG]
+            hint = "" if len(short) == len(known) else "; is its first line a header?"
+            raise TaskError(f"{where} has no column {column!r}{nearest(column, short)}{hint}")
 
 
 def _task(
@@ -259,16 +262,25 @@ def _task(
 def _matrix(columns: Columns, names: list[str], ids: Sequence[Any] | None) -> np.ndarray:
     matrix = np.empty((len(columns[names[0]]), len(names)))
     for j, column in enumerate(names):
-        for i, value in enumerate(columns[column]):
-            try:
-                matrix[i, j] = float(value)
-            except (TypeError, ValueError):
-                row = ids[i] if ids is not None else str(i)
-                what = "is empty" if value is None or value == "" else "is no number"
-                raise TaskError(
-                    f"row {str(row)!r} {what} in the numeric input column {column!r}: fill it, or name one column of text"
-                ) from None
+        values = columns[column]
+        try:
+            matrix[:, j] = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError):
+            i = next(i for i, value in enumerate(values) if not _is_float(value))
+            row = quoted(str(ids[i] if ids is not None else i))
+            what = "is empty" if is_missing(values[i]) else "is no number"
+            raise TaskError(
+                f"row {row} {what} in the numeric input column {column!r}: fill it, or name one column of text"
+            ) from None
     return matrix
+
+
+def _is_float(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 # ---- files to columns ----
@@ -328,7 +340,7 @@ def _decode(path: Path, encoding: str | None) -> str:
         ) from None
     except LookupError:
         raise TaskError(f"there is no encoding {codec!r}: name one of Python's, such as 'utf-8' or 'cp1252'") from None
-    if said is None and encoding is None and "\x00" in text[:4096]:
+    if encoding is None and "\x00" in text[:4096]:
         raise TaskError(
             f"the file {path.name!r} holds zero bytes: give encoding='utf-16-le' if it is UTF-16 without a byte order mark"
         )
@@ -337,42 +349,38 @@ def _decode(path: Path, encoding: str | None) -> str:
 
 def _csv(sep: str) -> Reader:
     def read(path: Path, encoding: str | None, wanted: Sequence[str] | None) -> Columns:
-        import pandas as pd
-
-        text = _decode(path, encoding)
-        if not text.strip():
-            raise TaskError(f"the file {path.name!r} is empty")
         where = f"the file {path.name!r}"
+        text = _decode(path, encoding)
+        # The module's limit of 131,072 characters is the interpreter's, so it is raised and never lowered.
         csv.field_size_limit(max(csv.field_size_limit(), len(text)))
-        header = next(csv.reader(io.StringIO(text, newline=""), delimiter=sep))
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=sep, strict=True)
+        rows: list[list[str]] = []
+        start = 1
+        try:
+            header = next((row for row in reader if row), [])
+            if not header:
+                raise TaskError(f"{where} is empty")
+            _check_columns(wanted or [], header, where)
+            for row in reader:
+                if row and len(row) != len(header):
+                    raise TaskError(
+                        f"{where} has {len(row)} cells in line {reader.line_num} where the header has {len(header)}: put texts "
+                        f"that hold {sep!r} in quotation marks, or give sep="
+                    )
+                if row:
+                    rows.append(row)
+                start = reader.line_num + 1
+        except csv.Error:
+            raise TaskError(
+                f"{where} cannot be read as CSV: a quotation mark in the row that begins in line {start} is not closed at the end "
+                "of its cell; one inside a text is written twice"
+            ) from None
         doubled = [c for c in header if header.count(c) > 1 and (wanted is None or c in wanted)]
         if doubled:
             raise TaskError(f"{where} has two columns {doubled[0]!r}: rename one")
-        _check_columns(wanted or [], header, where)
-        try:
-            frame = pd.read_csv(
-                io.StringIO(text, newline=""),
-                sep=sep,
-                dtype=str,
-                keep_default_na=False,
-                na_filter=False,
-                index_col=False,
-                usecols=None if wanted is None else list(wanted),
-                on_bad_lines="error",
-            )
-        except pd.errors.ParserError as error:
-            found = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
-            if found:
-                raise TaskError(
-                    f"{where} has {found[3]} cells in line {found[2]} where the header has {found[1]}: put texts that hold "
-                    f"{sep!r} in quotation marks, or give sep="
-                ) from None
-            raise TaskError(
-                f"{where} cannot be read as CSV: a quotation mark opens a cell and none closes it"
-            ) from None
-        if frame.empty:
+        if not rows:
             raise TaskError(f"{where} has a header and no rows")
-        return {str(c): frame[c].tolist() for c in frame.columns}
+        return {c: [row[j] for row in rows] for j, c in enumerate(header) if wanted is None or c in wanted}
 
     return read
 

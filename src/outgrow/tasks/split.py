@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from outgrow.errors import TaskError
+from outgrow.fingerprints import fingerprint
+from outgrow.tasks.inputs import quoted
 from outgrow.tasks.task import Task
 
 __all__ = ["ROLES", "Roles", "sample", "split"]
@@ -72,6 +74,10 @@ class Roles:
         ids: NDArray[np.int64] = getattr(self, role)
         return ids
 
+    def fingerprint(self) -> str:
+        """Name the roles by their rows; how they came about does not count."""
+        return fingerprint("roles", *(self[role] for role in ROLES))
+
     def frame(self) -> Any:
         """Return a pandas frame with a line per row: row number and role."""
         import pandas as pd
@@ -113,7 +119,7 @@ class Roles:
             dark = roles[role][~task.has_truth[roles[role]]]
             if len(dark):
                 raise TaskError(
-                    f"row {task.names[dark[0]]!r} of the role {role} has no truth ({len(dark)} rows have none)"
+                    f"row {quoted(task.names[dark[0]])} of the role {role} has no truth ({len(dark)} rows have none)"
                 )
         if not len(roles.transfer):
             raise TaskError("the role transfer is empty: students learn from its rows, give some")
@@ -127,7 +133,7 @@ def _check_together(what: str, codes: NDArray[np.int64], role_of: NDArray[np.int
     if len(torn):
         a, b = (int(i) for i in order[torn[0] : torn[0] + 2])
         raise TaskError(
-            f"rows {task.names[a]!r} and {task.names[b]!r} are of {what} and in the roles {ROLES[role_of[a]]} and "
+            f"rows {quoted(task.names[a])} and {quoted(task.names[b])} are of {what} and in the roles {ROLES[role_of[a]]} and "
             f"{ROLES[role_of[b]]}: give them one role"
         )
 
@@ -146,7 +152,8 @@ def split(
 
     Of the rows with truth, min(1500, 40 %) test and min(500, 20 %) teach (teach only when at least 200 stay in test); all
     other rows are transfer, a tenth of them select. Sizes that are given win; when transfer is given, rows beyond it have no
-    role. Groups and equal inputs are never torn, so with them a size is met up to one group.
+    role. Groups and equal inputs are never torn: with them a role may come out smaller than asked, and rows without truth
+    that belong with teach or test rows have no role.
 
     Parameters
     ----------
@@ -172,65 +179,79 @@ def split(
     for role, size in sizes.items():
         if size is not None and (isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 0):
             raise TaskError(f"the size of {role} is a number of rows, 0 or more, not {size!r}")
+    known = task.has_truth
+    want = _sizes(sizes, int(known.sum()), len(task))
     units = _Units(task)
-    known = int(task.has_truth.sum())
-    want = _default_sizes(sizes, known, len(task))
     free = np.ones(units.n, dtype=bool)
     drawn: dict[str, NDArray[np.int64]] = {}
     # The test rows come first and from their own seed, so nothing else moves them.
     for role, generator in (("test", _generator("test", test_seed)), ("teach", _generator("teach", seed))):
-        taken = units.draw(want[role], free & units.whole, generator, weigh=units.known)
-        if sizes[role] and not len(taken):
-            raise TaskError(
-                f"the role {role} is empty: no group of rows with truth is small enough for {sizes[role]} rows"
-            )
+        taken = units.draw(want[role], free, generator, units.known)
         free[taken] = False
-        drawn[role] = taken
+        rows = units.rows(taken)
+        drawn[role] = rows[known[rows]]
     left = int(units.size[free].sum())
     if want["transfer"] is None:
-        want["select"] = min(left // 10 if sizes["select"] is None else int(sizes["select"]), left)
-        want["transfer"] = left - want["select"]
-    drawn["select"] = units.draw(want["select"], free, _generator("select", seed), weigh=units.size)
-    free[drawn["select"]] = False
-    everything = want["transfer"] >= int(units.size[free].sum())
-    drawn["transfer"] = (
-        np.flatnonzero(free)
-        if everything
-        else units.draw(want["transfer"], free, _generator("transfer", seed), units.size)
-    )
-    roles = Roles(*(units.rows(drawn[role]) for role in ROLES), seed=int(seed))
+        want["select"] = min(left // 10 if select is None else int(select), left)
+    taken = units.draw(want["select"], free, _generator("select", seed), units.size)
+    free[taken] = False
+    drawn["select"] = units.rows(taken)
+    if want["transfer"] is None:
+        taken = np.flatnonzero(free)
+    else:
+        taken = units.draw(want["transfer"], free, _generator("transfer", seed), units.size)
+    drawn["transfer"] = units.rows(taken)
+    for role in ROLES:
+        # A tenth that no group is small enough for is not what a person asked for: a note says it.
+        if want[role] and not len(drawn[role]) and (role != "select" or select is not None):
+            raise TaskError(
+                f"the role {role} is empty: no group that is left is as small as the {want[role]} rows asked for; ask for more, "
+                "or use finer groups"
+            )
+    notes = []
+    short = [role for role in ROLES if want[role] and len(drawn[role]) < 0.95 * want[role]]
+    if short:
+        said = ", ".join(f"{role} has {len(drawn[role])} of {want[role]} rows" for role in short)
+        notes.append(f"Groups stay together, so {said}.")
+    roles = Roles(*(drawn[role] for role in ROLES), seed=int(seed))
     if not len(roles.transfer):
-        raise TaskError(
-            f"the role transfer is empty: {len(roles.teach)} rows teach, {len(roles.select)} select and {len(roles.test)} test, "
-            f"of {len(task)}; ask for fewer of these"
-        )
-    return Roles(*(roles[role] for role in ROLES), notes=_notes(task, roles), seed=int(seed))
+        raise TaskError(_no_transfer({role: len(drawn[role]) for role in ROLES}, len(task)))
+    unused = len(task) - sum(len(drawn[role]) for role in ROLES)
+    if unused and want["transfer"] is None:
+        notes.append(f"{unused} rows without truth share a group or an input with teach or test rows and have no role.")
+    return Roles(*(roles[role] for role in ROLES), notes=(*_notes(task, roles), *notes), seed=int(seed))
 
 
-def _default_sizes(sizes: Mapping[str, int | None], known: int, n: int) -> dict[str, Any]:
+def _no_transfer(sizes: Mapping[str, int], n: int) -> str:
+    return (
+        f"the role transfer is empty: {sizes['test']} test, {sizes['teach']} teach and {sizes['select']} select rows of {n} leave "
+        "none to learn from; ask for fewer, or give more rows"
+    )
+
+
+def _sizes(sizes: Mapping[str, int | None], known: int, n: int) -> dict[str, Any]:
+    """Fill in the sizes that are not given; transfer and select stay None where they are all the rest and its tenth."""
     test = sizes["test"] if sizes["test"] is not None else min(1500, int(0.4 * known))
     teach = sizes["teach"]
     if teach is None:
-        teach = min(500, int(0.2 * known)) if test >= LEFT_IN_TEST else 0
-        teach = min(teach, max(known - test, 0))
+        teach = min(500, int(0.2 * known), max(known - test, 0)) if test >= LEFT_IN_TEST else 0
     if test + teach > known:
         raise TaskError(
-            f"{test} test and {teach} teach rows are asked for and {known} of {n} rows have truth: ask for fewer, or give more truth"
+            f"{test} test and {teach} teach rows are asked for and {known} of {n} rows have truth: ask for fewer, or give more "
+            "truth"
         )
     left = n - test - teach
     transfer, select = sizes["transfer"], sizes["select"]
     if transfer is not None and select is None:
-        select = min(transfer // 10, left - transfer)
+        select = min(transfer // 10, max(left - transfer, 0))
     if (transfer or 0) + (select or 0) > left:
         raise TaskError(
-            f"{transfer or 0} transfer and {select or 0} select rows are asked for and {left} of {n} rows are left by {test} test "
-            f"and {teach} teach rows: ask for fewer"
+            f"{transfer or 0} transfer and {select or 0} select rows are asked for and {left} of {n} rows are left by {test} "
+            f"test and {teach} teach rows: ask for fewer"
         )
-    if transfer == 0 or (transfer is None and left - (select or 0) <= 0):
-        raise TaskError(
-            f"the role transfer is empty: {test} test, {teach} teach and {select or 0} select rows of {n} leave none to learn from"
-        )
-    return {"test": test, "teach": teach, "transfer": transfer, "select": select}
+    if transfer == 0 or (transfer is None and left == (select or 0)):
+        raise TaskError(_no_transfer({"test": test, "teach": teach, "select": select or 0}, n))
+    return {"test": test, "teach": teach, "transfer": transfer, "select": select or 0}
 
 
 def _generator(role: str, seed: int) -> np.random.Generator:
@@ -247,16 +268,13 @@ class _Units:
         unit = _join(task.twins, task.groups)
         self.n = int(unit.max()) + 1
         self.size = np.bincount(unit, minlength=self.n)
-        self.known = np.bincount(unit, weights=task.has_truth, minlength=self.n).astype(np.int64)
-        # A role that needs truth takes no unit in which some row has none.
-        self.whole = self.known == self.size
+        self.known = np.bincount(unit[task.has_truth], minlength=self.n)
         self._order = np.argsort(unit, kind="stable")
         self._start = np.concatenate([[0], np.cumsum(self.size)])
-        strata = _strata(task)
-        first_known = np.full(self.n, -1)
+        # The first known row speaks for its unit; -1 is the stratum of units without truth.
+        self._stratum = np.full(self.n, -1)
         rows = np.flatnonzero(task.has_truth)[::-1]
-        first_known[unit[rows]] = strata[rows]
-        self.stratum = first_known
+        self._stratum[unit[rows]] = _strata(task)[rows]
 
     def rows(self, units: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows of some units."""
@@ -265,46 +283,42 @@ class _Units:
         return np.concatenate([self._order[self._start[u] : self._start[u + 1]] for u in units.tolist()])
 
     def draw(
-        self, want: int, free: NDArray[np.bool_], generator: np.random.Generator, weigh: NDArray[np.int64]
+        self, want: int, free: NDArray[np.bool_], generator: np.random.Generator, count: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """Draw units with about ``want`` rows, each stratum in proportion."""
-        there = np.flatnonzero(free & (weigh > 0))
-        order = generator.permutation(there)
+        """Draw units whose ``count`` sums to at most ``want``, and to ``want`` where units are single rows.
+
+        Each stratum gives its share; what large units leave open is filled from any stratum.
+        """
+        order = generator.permutation(np.flatnonzero(free & (count > 0)))
         if want <= 0 or not len(order):
             return np.empty(0, dtype=np.int64)
-        strata, which = np.unique(self.stratum[order], return_inverse=True)
-        total = np.bincount(which, weights=self.size[order], minlength=len(strata))
-        quota = _shares(total, want, generator)
-        # A unit's place: how far its stratum's quota is used up before it; ties go to the permutation's order.
+        _, which = np.unique(self._stratum[order], return_inverse=True)
+        total = np.bincount(which, weights=count[order]).astype(np.int64)
         taken: list[int] = []
         spare: list[int] = []
-        for k in range(len(strata)):
-            room = int(quota[k])
-            for u in order[which == k].tolist():
-                if self.size[u] <= room:
+        for k, room in enumerate(_shares(total, want).tolist()):
+            for u, c in zip(order[which == k].tolist(), count[order[which == k]].tolist()):
+                if c <= room:
                     taken.append(u)
-                    room -= int(self.size[u])
+                    room -= c
                 else:
                     spare.append(u)
-        room = want - int(self.size[taken].sum()) if taken else want
-        for u in spare:
-            if self.size[u] <= room:
+        room = want - int(count[taken].sum())
+        for u, c in zip(spare, count[spare].tolist()):
+            if c <= room:
                 taken.append(u)
-                room -= int(self.size[u])
-            if room == 0:
-                break
+                room -= c
         return np.sort(np.asarray(taken, dtype=np.int64))
 
 
-def _shares(total: NDArray[Any], want: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Share ``want`` among strata in proportion, by largest remainders; a stratum of two or more rows keeps one back."""
-    exact = want * total / total.sum()
-    quota = np.floor(exact).astype(np.int64)
-    rest = int(min(want, total.sum()) - quota.sum())
-    tie = generator.permutation(len(total))
-    for k in np.lexsort((tie, -(exact - quota)))[:rest]:
-        quota[k] += 1
-    return np.minimum(quota, total.astype(np.int64))
+def _shares(total: NDArray[np.int64], want: int) -> NDArray[np.int64]:
+    """Share ``want`` among strata in proportion, by largest remainders; the larger stratum wins a tie."""
+    want = min(want, int(total.sum()))
+    quota = want * total // total.sum()
+    remainder = want * total % total.sum()
+    rest = want - int(quota.sum())
+    quota[np.lexsort((-total, -remainder))[:rest]] += 1
+    return quota
 
 
 def _strata(task: Task) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from outgrow.errors import TaskError
 from outgrow.fingerprints import fingerprint
-from outgrow.tasks.inputs import check_inputs, check_names, group_codes, twin_codes
+from outgrow.tasks.inputs import check_inputs, check_names, group_codes, quoted, twin_codes
 from outgrow.tasks.labels import Source, WeakLabels
 from outgrow.tasks.truth import check_conflicts, read_truth
 
@@ -112,7 +112,7 @@ class Task:
         if encoded.shape != (n,):
             raise TaskError(f"truth must have one entry per row: {n} rows, and truth of shape {encoded.shape}")
         if wrong.any():
-            raise TaskError(f"the truth of row {self.names[int(np.argmax(wrong))]!r} {what}")
+            raise TaskError(f"the truth of row {quoted(self.names[int(np.argmax(wrong))])} {what}")
         encoded.flags.writeable = False
         return encoded
 
@@ -292,12 +292,15 @@ class Task:
             raise TaskError(f"on_conflict is 'error' or 'unknown', not {on_conflict!r}")
         if isinstance(checked, tuple) and (empty := sum(not text.strip() for text in checked)):
             notes.append(f"{empty} of {n} inputs are empty.")
-        conflicts = check_conflicts(encoded, twin_codes(checked), own, on_conflict)
+        twins = twin_codes(checked)
+        conflicts = check_conflicts(encoded, twins, own, on_conflict)
         if len(conflicts):
             encoded = encoded.copy()
             encoded[conflicts] = -1 if read.kind == "classes" else np.nan
             notes.append(f"{len(conflicts)} rows of equal inputs with different truth count as unknown.")
-        return cls(name, read.kind, checked, encoded, read.classes, own, groups, source, tuple(notes))
+        task = cls(name, read.kind, checked, encoded, read.classes, own, groups, source, tuple(notes))
+        vars(task)["twins"] = twins  # known already; where the cached property keeps it
+        return task
 
     @classmethod
     def from_frame(

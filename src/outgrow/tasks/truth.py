@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgrow.errors import TaskError, nearest
-from outgrow.tasks.inputs import is_missing
+from outgrow.tasks.inputs import is_missing, quoted
 
-__all__ = ["Truth", "check_class_names", "check_conflicts", "quoted", "read_truth"]
+__all__ = ["Truth", "check_class_names", "check_conflicts", "read_truth"]
 
 MANY = 20  # a fractional truth with more different values than this is a number to predict
-LONG = 60  # a longer class name is likely to be input text, which no message quotes
 
 
 @dataclass(frozen=True)
@@ -29,11 +28,6 @@ class Truth:
     encoded: NDArray[Any]
     classes: NDArray[Any] | None
     notes: tuple[str, ...] = ()
-
-
-def quoted(name: str) -> str:
-    """Quote a class name, unless it is so long that it may be an input."""
-    return repr(name) if len(name) <= LONG else f"one of {len(name)} characters"
 
 
 def read_truth(
@@ -94,7 +88,9 @@ def _names(values: list[Any], known: list[int], names: NDArray[Any], given: list
         if text is None:
             text = spelt[key] = _class_name(value)
             if not text.strip():
-                raise TaskError(f"the truth of row {names[i]!r} is made of spaces: leave it empty where it is unknown")
+                raise TaskError(
+                    f"the truth of row {quoted(names[i])} is made of spaces: leave it empty where it is unknown"
+                )
         texts[i] = text
     counts = Counter(texts.values())
     row_of = {text: i for i, text in reversed(texts.items())}
@@ -102,7 +98,7 @@ def _names(values: list[Any], known: list[int], names: NDArray[Any], given: list
         strange = sorted(set(counts) - set(given), key=row_of.__getitem__)
         if strange:
             raise TaskError(
-                f"the truth of row {names[row_of[strange[0]]]!r} is the class {quoted(strange[0])}, which classes= does not "
+                f"the truth of row {quoted(names[row_of[strange[0]]])} is the class {quoted(strange[0])}, which classes= does not "
                 f"name{nearest(strange[0], given)}"
             )
     check_class_names(counts)
@@ -119,7 +115,7 @@ def _names(values: list[Any], known: list[int], names: NDArray[Any], given: list
     if lonely:
         hint = "; if the truth is a number to predict, give kind='value'" if all(map(_is_number, counts)) else ""
         raise TaskError(
-            f"class {quoted(lonely[0])} has one row with truth, {names[row_of[lonely[0]]]!r} ({len(lonely)} of {len(counts)} "
+            f"class {quoted(lonely[0])} has one row with truth, {quoted(names[row_of[lonely[0]]])} ({len(lonely)} of {len(counts)} "
             f"classes have one row): a class needs two; join it with another, or empty that truth{hint}"
         )
     index = {c: i for i, c in enumerate(classes)}
@@ -172,11 +168,11 @@ def _numbers(values: list[Any], known: list[int], names: NDArray[Any]) -> NDArra
             number = float(value)
         except (TypeError, ValueError, OverflowError):
             raise TaskError(
-                f"the truth of row {names[i]!r} is no number (of {len(known)} rows with truth it is the first): write it "
+                f"the truth of row {quoted(names[i])} is no number (of {len(known)} rows with truth it is the first): write it "
                 "with a decimal point, leave it empty where it is unknown, or give kind='classes'"
             ) from None
         if not math.isfinite(number):
-            raise TaskError(f"the truth of row {names[i]!r} is infinite: leave it empty where it is unknown")
+            raise TaskError(f"the truth of row {quoted(names[i])} is infinite: leave it empty where it is unknown")
         encoded[i] = number
     if known and np.ptp(encoded[known]) == 0 and len(known) > 1:
         raise TaskError(f"all {len(known)} rows with truth have the same value: there is nothing to learn")
@@ -212,7 +208,7 @@ def _no_lists(values: list[Any], known: list[int], names: NDArray[Any]) -> None:
 
 def _one_task_per_label(name: str) -> str:
     return (
-        f"the truth of row {name!r} is a list of labels: run one task per label, each with a truth column that says "
+        f"the truth of row {quoted(name)} is a list of labels: run one task per label, each with a truth column that says "
         "'yes' or 'no'"
     )
 
@@ -249,7 +245,7 @@ def check_conflicts(
     rows = known[low[twins[known]] < high[twins[known]]]
     if len(rows) and on_conflict == "error":
         first = rows[twins[rows] == twins[rows[0]]]
-        listed = ", ".join(repr(names[i]) for i in first[:5]) + (", ..." if len(first) > 5 else "")
+        listed = ", ".join(quoted(names[i]) for i in first[:5]) + (", ..." if len(first) > 5 else "")
         raise TaskError(
             f"rows {listed} have the same input and different truth ({len(rows)} rows in all are like that): correct them, "
             "or give on_conflict='unknown' to count their truth as unknown"
