@@ -15,9 +15,10 @@ import importlib.metadata
 import importlib.util
 import inspect
 import sys
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from types import BuiltinFunctionType, FunctionType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -59,11 +60,7 @@ def _feed(digest: Any, value: Any) -> None:
     if value is None or isinstance(value, bool | np.bool_):
         put(f"|{value}".encode())
     elif isinstance(value, int | float | np.integer | np.floating):
-        number = float(value)
-        exact = (
-            int(value) if number == number and abs(number) != float("inf") and number == int(number) else repr(number)
-        )
-        put(f"|n{exact}".encode())
+        put(f"|n{_exact(value)}".encode())
     elif isinstance(value, str):
         raw = value.encode("utf-8", "surrogatepass")
         put(f"|s{len(raw)}:".encode() + raw)
@@ -85,7 +82,7 @@ def _feed(digest: Any, value: Any) -> None:
             _feed(digest, str(key))
             _feed(digest, value[key])
     elif isinstance(value, type):
-        put(f"|t{value.__module__}.{value.__qualname__}@{code_version(value.__module__)}".encode())
+        put(f"|t{value.__module__}.{value.__qualname__}@{_code_behind(value)}".encode())
     elif callable(getattr(value, "fingerprint", None)):
         put(f"|f{value.fingerprint()}".encode())
     elif callable(getattr(value, "get_params", None)):
@@ -104,13 +101,22 @@ def _feed(digest: Any, value: Any) -> None:
         )
 
 
+def _exact(value: Any) -> str:
+    if isinstance(value, int | np.integer):
+        return str(int(value))
+    number = float(value)
+    return str(int(number)) if number.is_integer() else repr(number)
+
+
 def _feed_array(digest: Any, array: np.ndarray) -> None:
     if array.dtype.kind in "OUS":
         digest.update(f"|a{array.shape}".encode())
         for item in array.ravel().tolist():
             _feed(digest, item)
         return
-    data = np.ascontiguousarray(array)
+    if array.dtype.hasobject:
+        raise InputError("cannot fingerprint an array of records that hold Python objects; give its columns one by one")
+    data = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
     digest.update(f"|a{data.dtype.str}{data.shape}:".encode())
     digest.update(data.reshape(-1).view(np.uint8).data if data.size else b"")
 
@@ -126,7 +132,41 @@ def _feed_function(digest: Any, value: Any) -> None:
             "define it with def at the top of a module"
         )
     module = getattr(value, "__module__", None) or "builtins"
-    digest.update(f"|fn{module}.{name}@{code_version(module)}".encode())
+    digest.update(f"|fn{module}.{name}@{_code_behind(value)}".encode())
+    bound = getattr(value, "__self__", None)
+    if bound is not None and not isinstance(bound, ModuleType):
+        _feed(digest, bound)
+
+
+def _code_behind(value: Any) -> str:
+    """Name the code of a function or class: that of its module, or of itself and what it calls where the module is no file."""
+    module = getattr(value, "__module__", None) or "builtins"
+    loaded = sys.modules.get(module)
+    if module != "__main__" or getattr(loaded, "__file__", None):
+        return code_version(module)
+    digest = hashlib.sha256()
+    waiting, seen = [value], set()
+    while waiting:
+        part = waiting.pop()
+        if part in seen:
+            continue
+        seen.add(part)
+        try:
+            source = inspect.getsource(part)
+        except (OSError, TypeError) as error:
+            raise InputError(
+                f"cannot fingerprint {part.__qualname__!r}: its source is not kept in an interactive session; "
+                "write it into a file and import it"
+            ) from error
+        digest.update(source.encode())
+        names = {node.id for node in ast.walk(ast.parse(textwrap.dedent(source))) if isinstance(node, ast.Name)}
+        for name in sorted(names):
+            used = getattr(loaded, name, None)
+            if isinstance(used, FunctionType | type) and used.__module__ == module:
+                waiting.append(used)
+            elif isinstance(used, str | int | float | list | tuple | dict | set | frozenset | np.ndarray):
+                _feed(digest, [name, used])
+    return digest.hexdigest()[:LENGTH]
 
 
 @functools.cache
@@ -134,7 +174,7 @@ def code_version(module: str) -> str:
     """Name the code behind a module: its distribution's version, or a digest of the sources it can reach when they may be edited.
 
     The digest covers the module and, through its imports, every module of the same top package that it uses, so an edit to a helper
-    changes it while an edit to an unrelated file does not.
+    changes it while an edit to an unrelated file does not. The ``__init__`` of a folder counts only where it is imported by name.
     """
     top = module.partition(".")[0]
     if top in sys.stdlib_module_names or top == "builtins":
@@ -143,8 +183,9 @@ def code_version(module: str) -> str:
     if file is None or {"site-packages", "dist-packages"} & set(file.parts):
         return _distribution_version(top)
     digest = hashlib.sha256()
-    for _, path in sorted(_reach(module, top).items()):
-        digest.update(path.read_bytes())
+    for name, path in sorted((_reach(module, top) or {module: file}).items()):
+        source = path.read_bytes()
+        digest.update(f"{name} {len(source)}:".encode() + source)
     return digest.hexdigest()[:LENGTH]
 
 
