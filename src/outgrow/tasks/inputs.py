@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from outgrow.errors import TaskError
 
-__all__ = ["LONG", "check_inputs", "check_names", "group_codes", "is_missing", "quoted", "twin_codes"]
+__all__ = ["LONG", "check_inputs", "check_names", "count_rows", "group_codes", "is_missing", "quoted", "twin_codes"]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 LONG = 60  # a longer id or class name is likely to be input text, which no message quotes
@@ -67,14 +67,25 @@ def check_names(names: Sequence[Any] | None, n: int) -> NDArray[Any]:
     return array
 
 
-def check_inputs(inputs: Any, names: NDArray[Any]) -> tuple[str, ...] | NDArray[Any]:
-    """Return texts as a tuple, numbers as a finite float matrix; name the row of what is neither."""
+def count_rows(inputs: Any) -> int:
+    """Return the number of rows; refuse what has none to count."""
     if hasattr(inputs, "toarray"):
         raise TaskError("inputs are a sparse matrix: give a dense array of shape (rows, features), inputs.toarray()")
-    if hasattr(inputs, "to_numpy"):
-        inputs = inputs.to_numpy()
     if isinstance(inputs, str | bytes):
         raise TaskError("inputs are one text: give a list with a text per row")
+    if not hasattr(inputs, "__len__"):
+        raise TaskError(
+            f"inputs are of type {type(inputs).__name__}: give a list of texts, or a matrix (rows, features)"
+        )
+    if isinstance(inputs, np.ndarray) and inputs.ndim == 0:
+        raise TaskError("inputs are a single value: give a list of texts, or a matrix (rows, features)")
+    return len(inputs)
+
+
+def check_inputs(inputs: Any, names: NDArray[Any]) -> tuple[str, ...] | NDArray[Any]:
+    """Return texts as a tuple, numbers as a finite float matrix; name the row of what is neither."""
+    if hasattr(inputs, "to_numpy"):
+        inputs = inputs.to_numpy()
     if isinstance(inputs, np.ndarray) and inputs.dtype.kind in "biuf":
         return _check_matrix(inputs, names)
     values = inputs.tolist() if isinstance(inputs, np.ndarray) else list(inputs)

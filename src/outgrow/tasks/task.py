@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from outgrow.errors import TaskError
 from outgrow.fingerprints import fingerprint
-from outgrow.tasks.inputs import check_inputs, check_names, group_codes, quoted, twin_codes
+from outgrow.tasks.inputs import check_inputs, check_names, count_rows, group_codes, quoted, twin_codes
 from outgrow.tasks.labels import Source, WeakLabels
 from outgrow.tasks.truth import check_conflicts, read_truth
 
@@ -76,7 +76,7 @@ class Task:
         if self.kind not in ("classes", "value"):
             raise TaskError(f"a task's kind is 'classes' or 'value', not {self.kind!r}")
         put = functools.partial(object.__setattr__, self)
-        n = len(self.inputs) if hasattr(self.inputs, "__len__") else 0
+        n = count_rows(self.inputs)
         put("names", check_names(self.names, n))
         put("inputs", check_inputs(self.inputs, self.names))
         put("groups", group_codes(self.groups, n))
@@ -283,7 +283,7 @@ class Task:
         on_conflict : {"error", "unknown"}
             What to do with equal inputs of different truth; "unknown" hides these truths.
         """
-        n = len(inputs) if hasattr(inputs, "__len__") else 0
+        n = count_rows(inputs)
         own = check_names(names, n)
         checked = check_inputs(inputs, own)
         read = read_truth(truth, own, kind, classes)
