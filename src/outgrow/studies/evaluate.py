@@ -1,0 +1,283 @@
+"""Where truth comes in: references, grants, and the evaluation of a student.
+
+Besides ``split`` and the supervisors' teach rows this is the one place that reads a task's truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from outgrow.scores.evaluation import Evaluation
+from outgrow.scores.metrics import default_metric, row_score
+from sklearn.base import clone
+
+from outgrow.errors import InputError, NeedsError
+from outgrow.tasks.labels import WeakLabels
+from outgrow.tasks.needs import Known
+from outgrow.tasks.rows import Rows
+from outgrow.tasks.split import Roles
+from outgrow.tasks.task import Task
+
+__all__ = ["References", "evaluate", "grant", "references"]
+
+
+@dataclass(frozen=True, eq=False)
+class References:
+    """What the same learner reaches on truth.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n,)
+        Test rows.
+    outputs : mapping
+        "direct" (trained on the teach rows) and "ceiling" (on the transfer rows) -> (n, c) predictions, where they exist.
+    missing : mapping
+        Role -> the sentence that says why it does not.
+    penalties : mapping
+        Role -> the strength of regularisation that was chosen.
+    """
+
+    ids: NDArray[np.int64]
+    outputs: Mapping[str, NDArray[np.float64]]
+    missing: Mapping[str, str] = field(default_factory=dict)
+    penalties: Mapping[str, float] = field(default_factory=dict)
+
+
+def references(learner: Any, task: Task, X: Rows, roles: Roles) -> References:
+    """Fit clones of a learner on truth: ``direct`` on the teach rows, ``ceiling`` on the transfer rows.
+
+    Parameters
+    ----------
+    learner : learner
+        Unfitted; :meth:`Method.reference` of a method.
+    task : Task
+    X : Rows
+        All rows of the task, with the views the learner reads.
+    roles : Roles
+
+    Returns
+    -------
+    outgrow.studies.evaluate.References
+        What cannot be trained is left out, with the reason.
+    """
+    outputs: dict[str, NDArray[np.float64]] = {}
+    missing: dict[str, str] = {}
+    penalties: dict[str, float] = {}
+    for role, ids, what in (("direct", roles.teach, "teach"), ("ceiling", roles.transfer, "transfer")):
+        reason = _no_reference(task, ids, roles.test, what)
+        if reason:
+            missing[role] = f"no {role}: {reason}"
+            continue
+        fitted = clone(learner).fit(X.at(ids), task.truth_table(ids))
+        outputs[role] = predictions(fitted, X.at(roles.test), task)
+        penalties[role] = float(getattr(fitted, "penalty_", np.nan))
+    return References(roles.test, outputs, missing, {k: v for k, v in penalties.items() if np.isfinite(v)})
+
+
+def _no_reference(task: Task, ids: NDArray[np.int64], test: NDArray[np.int64], what: str) -> str:
+    if not len(test):
+        return "no test rows with truth to score it on"
+    if not len(ids):
+        return f"there are no {what} rows"
+    known = task.has_truth[ids]
+    if not known.any():
+        return f"no truth on {what} rows"
+    if not known.all():
+        return f"truth on {int(known.sum())} of {len(ids)} {what} rows only"
+    if task.kind == "classes" and len(np.unique(task.truth_at(ids))) < 2:
+        return f"the {what} rows hold one class only"
+    return ""
+
+
+def predictions(model: Any, rows: Rows, task: Task) -> NDArray[np.float64]:
+    """Return (n, c) probabilities in the task's order of classes, matched by name, or (n, 1) values.
+
+    Raises
+    ------
+    InputError
+        When the model names a class that the task does not have.
+    """
+    if task.kind == "value":
+        return np.asarray(model.predict(rows), dtype=np.float64).reshape(len(rows), 1)
+    probs = np.asarray(model.predict_proba(rows), dtype=np.float64)
+    have = [str(c) for c in model.classes_]
+    want = [str(c) for c in task.classes]
+    if have == want:
+        return probs
+    foreign = [c for c in have if c not in want]
+    if foreign:
+        raise InputError(
+            f"the student names class {foreign[0]!r}, which the task does not have ({want[:6]}); fit it on this task's labels"
+        )
+    out = np.zeros((len(rows), len(want)))
+    out[:, [want.index(c) for c in have]] = probs
+    return out
+
+
+def grant(
+    method: Any, task: Task, X: Rows, weak: WeakLabels, roles: Roles, budget: int | None = None
+) -> dict[str, Any]:
+    """Build the keywords that a method's ``fit`` asks for, after checking that all it needs is there.
+
+    Parameters
+    ----------
+    method : method
+    task : Task
+    X, weak
+        All rows of the task.
+    roles : Roles
+    budget : int, optional
+        How many teach rows of truth to grant; default all of them.
+
+    Returns
+    -------
+    dict
+        ``known`` and ``select`` where the method asks for them.
+
+    Raises
+    ------
+    NeedsError
+        One sentence: what is missing, and what there is.
+    """
+    needs = method.needs()
+    name = type(method).__name__
+    teach = roles.teach if budget is None else roles.teach[:budget]
+    if budget is not None and budget > len(roles.teach):
+        raise NeedsError(
+            f"{name} is granted {budget} rows of truth and there are {len(roles.teach)} teach rows; lower the budget"
+        )
+    known = Known(X.at(teach), weak.at(teach), task.truth_at(teach)) if needs.known and len(teach) else None
+    select = (X.at(roles.select), weak.at(roles.select)) if needs.select and len(roles.select) else None
+    needs.check(name, X.views, weak.sources, known=known, select=select)
+    asked = {"known": known, "select": select}
+    return {k: v for k, v in asked.items() if getattr(needs, k)}
+
+
+def evaluate(
+    student: Any,
+    task: Task,
+    X: Rows,
+    weak: WeakLabels,
+    roles: Roles,
+    *,
+    references: References | None = None,
+    metric: str | None = None,
+    spent: int = 0,
+    cell: Mapping[str, str] | None = None,
+) -> Evaluation:
+    """Score a student beside floor, direct and ceiling, on the same test rows.
+
+    Parameters
+    ----------
+    student : method or learner
+        Fitted.
+    task : Task
+    X, weak
+        All rows of the task.
+    roles : Roles
+    references : References, optional
+        Default: trained here, from the student's own learner.
+    metric : str, optional
+        What gain and PGR use; see :func:`outgrow.scores.metrics.default_metric`.
+    spent : int
+        Truth rows that the method was granted.
+    cell : mapping, optional
+        Names of task, supervisor, student and method, for tables.
+
+    Returns
+    -------
+    Evaluation
+    """
+    if references is None:
+        unfitted = student.reference() if hasattr(student, "reference") else clone(student)
+        references = globals()["references"](unfitted, task, X, roles)
+    rows = roles.test if len(roles.test) else roles.select
+    names = {
+        "task": task.name,
+        "supervisor": weak.label,
+        "student": _view_of(student),
+        "method": type(student).__name__,
+    }
+    return assemble(
+        task,
+        weak,
+        roles,
+        predictions(student, X.at(rows), task),
+        references,
+        metric=metric,
+        spent=spent,
+        cell={**names, **(cell or {})},
+    )
+
+
+def _view_of(student: Any) -> str:
+    return str(getattr(getattr(student, "student_", student), "on", None) or "X")
+
+
+def assemble(
+    task: Task,
+    weak: WeakLabels,
+    roles: Roles,
+    output: NDArray[np.float64],
+    references: References,
+    *,
+    metric: str | None = None,
+    spent: int = 0,
+    cell: Mapping[str, str] | None = None,
+) -> Evaluation:
+    """Build the evaluation from predictions that are already there.
+
+    Parameters
+    ----------
+    output : ndarray of shape (n, c)
+        The student's predictions on the test rows; on the select rows when nothing can be scored.
+
+    Notes
+    -----
+    A test row that no supervisor covers gets, for the floor, the label prior of the covered transfer rows.
+    """
+    ids = roles.test if len(roles.test) else roles.select
+    if len(output) != len(ids):
+        raise InputError(
+            f"the student has {len(output)} predictions for {len(ids)} rows; give them in the order of the test rows"
+        )
+    table = weak.at(ids)
+    prior = weak.at(roles.transfer).prior()
+    floor, covered = table.one(prior)
+    scored = len(roles.test) > 0
+    truth = task.truth_at(ids) if scored else None
+    classes = None if task.kind == "value" else task.classes
+    c = 1 if classes is None else len(classes)
+    metric = metric or default_metric(task.kind, task.truth_at(task.ids[task.has_truth]) if scored else None, c)
+    outputs = {"floor": floor, "student": output, **(references.outputs if scored else {})}
+    missing = dict(references.missing)
+    score: dict[str, NDArray[np.float64]] = {}
+    floors: dict[str, float] = {}
+    if scored:
+        score = {role: row_score(metric, out, truth, c) for role, out in outputs.items()}
+        for j, source in enumerate(weak.sources):
+            alone = weak.source(j)
+            if not alone.at(roles.transfer).any_covered.any():
+                continue
+            each = alone.at(ids).one(alone.at(roles.transfer).prior())[0]
+            floors[source.name] = float(row_score(metric, each, truth, c).mean())
+    else:
+        missing["scores"] = "no scores: there are no test rows with truth"
+    return Evaluation(
+        ids=ids,
+        score=score,
+        outputs=outputs,
+        truth=truth,
+        floors=floors,
+        spent=spent,
+        metric=metric,
+        classes=classes,
+        covered=covered,
+        seed=roles.seed or 0,
+        cell=dict(cell or {}),
+        missing=missing,
+    )

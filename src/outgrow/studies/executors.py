@@ -1,0 +1,196 @@
+"""Who runs the jobs: this process, or a pool of worker processes with one thread each.
+
+A worker is ``python -m outgrow.studies.worker``: it reads a job's JSON from its input and answers in JSON, so nothing is pickled, a
+notebook's or script's main module is never imported again, and the same line of JSON can be sent to a cluster.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from outgrow.errors import OutgrowError
+from outgrow.studies.plan import Job
+
+__all__ = ["Outcome", "run_jobs"]
+
+THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended: in ``seconds``, or with an ``error`` sentence, or not at all because an input failed (``skipped``)."""
+
+    job: Job
+    seconds: float = 0.0
+    error: str = ""
+    skipped: bool = False
+
+
+def sentence_of(error: BaseException) -> str:
+    """Say what went wrong without quoting inputs: our own sentences whole, other errors by type and place."""
+    if isinstance(error, OutgrowError):
+        return str(error)
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = (
+        f" in {os.path.basename(place.tb_frame.f_code.co_filename)}, line {place.tb_lineno}"
+        if place is not None
+        else ""
+    )
+    if isinstance(error, MemoryError):
+        return f"out of memory{where}; use fewer processes, fewer rows, or a smaller view"
+    return f"unexpected {type(error).__name__}{where}; set OUTGROW_DEBUG=1 to see the traceback"
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    here: Callable[[Mapping[str, Any]], float],
+    *,
+    processes: int,
+    root: str,
+) -> Iterator[Outcome]:
+    """Run jobs, each after its inputs; yield outcomes as they come.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        An input that is not among them counts as done.
+    here : callable
+        Does one job in this process and returns its seconds.
+    processes : int
+        Worker processes; with 1, or with few jobs, everything runs here.
+    root : str
+        The store's folder, for the workers.
+    """
+    waiting = {job.key: job for job in jobs}
+    failed: set[str] = set()
+    away = [j for j in jobs if not j.local and j.kind != "evaluation"]
+    pool = Pool(min(processes, len(away)), root) if processes > 1 and len(away) > 2 * processes else None
+    try:
+        running: dict[str, Job] = {}
+        while waiting or running:
+            for job in [j for j in waiting.values() if failed & set(j.inputs)]:
+                failed.add(job.key)
+                del waiting[job.key]
+                yield Outcome(job, skipped=True, error="skipped: something it is made from failed")
+            ready = [j for j in waiting.values() if not any(i in waiting or i in running for i in j.inputs)]
+            mine = None
+            for job in ready:
+                if pool is not None and not job.local and job.kind != "evaluation":
+                    if len(running) < pool.size + 1:
+                        running[job.key] = waiting.pop(job.key)
+                        pool.put(job)
+                elif mine is None:
+                    mine = waiting.pop(job.key)
+            if mine is not None:
+                outcome = _here(mine, here)
+            elif running and pool is not None:
+                outcome = pool.get()
+                del running[outcome.job.key]
+            else:
+                continue
+            if outcome.error:
+                failed.add(outcome.job.key)
+            yield outcome
+    finally:
+        if pool is not None:
+            pool.close()
+
+
+def _here(job: Job, here: Callable[[Mapping[str, Any]], float]) -> Outcome:
+    try:
+        return Outcome(job, here(job.spec))
+    except Exception as error:
+        if os.environ.get("OUTGROW_DEBUG"):
+            raise
+        return Outcome(job, error=sentence_of(error))
+
+
+class Pool:
+    """Worker processes that each take one job at a time."""
+
+    def __init__(self, size: int, root: str):
+        self.size = size
+        self._root = root
+        self._todo: queue.Queue[Job | None] = queue.Queue()
+        self._done: queue.Queue[Outcome] = queue.Queue()
+        self._workers: list[subprocess.Popen[str]] = []
+        self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(size)]
+        for thread in self._threads:
+            thread.start()
+
+    def put(self, job: Job) -> None:
+        """Hand over a job."""
+        self._todo.put(job)
+
+    def get(self) -> Outcome:
+        """Wait for the next outcome."""
+        return self._done.get()
+
+    def _start(self) -> subprocess.Popen[str]:
+        env = {**os.environ, **dict.fromkeys(THREADS, "1"), "OUTGROW_HOME": self._root}
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "outgrow.studies.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=env,
+            text=True,
+            encoding="utf-8",
+        )
+        self._workers.append(worker)
+        return worker
+
+    def _serve(self) -> None:
+        worker = None
+        while (job := self._todo.get()) is not None:
+            if worker is None or worker.poll() is not None:
+                worker = self._start()
+            self._done.put(self._ask(worker, job))
+        if worker is not None and worker.stdin is not None:
+            worker.stdin.close()
+            worker.wait()
+            if worker.stdout is not None:
+                worker.stdout.close()
+
+    @staticmethod
+    def _ask(worker: subprocess.Popen[str], job: Job) -> Outcome:
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        try:
+            worker.stdin.write(json.dumps(dict(job.spec)) + "\n")
+            worker.stdin.flush()
+            line = worker.stdout.readline()
+        except OSError:
+            line = ""
+        if not line:
+            code = worker.wait()
+            reason = f"was ended by signal {-code} (often: out of memory)" if code < 0 else f"ended with code {code}"
+            return Outcome(job, error=f"the worker process {reason}; run again with --processes 1")
+        answer = json.loads(line)
+        return Outcome(job, answer.get("seconds", 0.0), answer.get("error", ""))
+
+    def close(self) -> None:
+        """Let the workers finish and end."""
+        for _ in self._threads:
+            self._todo.put(None)
+        for thread in self._threads:
+            thread.join(timeout=60)
+        for worker in self._workers:
+            if worker.poll() is None:
+                worker.kill()
+                worker.wait()

@@ -1,0 +1,225 @@
+"""From a study to jobs: what must be computed, under which key, from what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from outgrow.fingerprints import code_version, environment_key, fingerprint
+from outgrow.studies.study import StudentSpec, Study, method_of
+from outgrow.tasks.needs import Needs
+from outgrow.tasks.split import Roles
+from outgrow.tasks.task import Task
+
+__all__ = ["Cellwork", "Job", "Plan", "make_plan"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One unit of work.
+
+    Parameters
+    ----------
+    kind : str
+        "labels", "reference", "student" or "evaluation"; other packages may add kinds.
+    key : str
+        Fingerprint of everything the result depends on; where it is stored.
+    label : str
+        For people.
+    inputs : tuple of str
+        Keys of jobs that must be done before.
+    spec : mapping
+        JSON: what :mod:`outgrow.studies.work` needs to do it in any process.
+    local : bool
+        Whether it reads the raw inputs, and so must run in the process that holds the task.
+    """
+
+    kind: str
+    key: str
+    label: str
+    inputs: tuple[str, ...]
+    spec: Mapping[str, Any]
+    local: bool = False
+
+
+@dataclass(frozen=True)
+class Cellwork:
+    """One (supervisor, student, method, seed) and the keys of its results."""
+
+    cell: Mapping[str, str]
+    seed: int
+    labels: tuple[str, ...]
+    reference: str
+    student: str
+    evaluation: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All jobs, in an order in which each comes after its inputs, and the cells they make."""
+
+    jobs: tuple[Job, ...]
+    cells: tuple[Cellwork, ...]
+    labels: Mapping[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
+
+
+def learner_spec(student: StudentSpec, view: str, kind: str, seed: int) -> dict[str, Any]:
+    """Return JSON from which :func:`outgrow.studies.work.learner` builds the head."""
+    head = student.head or ("ridge" if kind == "value" else "linear")
+    return {"head": head, "on": view, "penalty": student.penalty, "random_state": seed}
+
+
+def student_name(student: StudentSpec, view: str) -> str:
+    """Return a student's name in tables."""
+    if student.name:
+        return student.name
+    name = view if student.head is None else f"{view} ({student.head})"
+    return name if student.penalty == "cv" else f"{name} penalty {student.penalty:g}"
+
+
+def method_name(entry: Any) -> str:
+    """Return a method's name in tables, with the parameters that were given."""
+    name, params = method_of(entry)
+    return name + (f"({', '.join(f'{k}={v}' for k, v in params.items())})" if params else "")
+
+
+def check_needs(study: Study, views: list[str], sources: Mapping[str, list[Any]], roles: Roles, kind: str) -> None:
+    """Say before any work what a method or forecast lacks.
+
+    Raises
+    ------
+    NeedsError
+    """
+    from outgrow.studies.work import build_method
+
+    for entry in study.methods:
+        name, params = method_of(entry)
+        method = build_method(
+            {"name": name, "params": params}, {"head": "ridge" if kind == "value" else "linear", "on": None}
+        )
+        needs: Needs = method.needs()
+        for group in sources.values():
+            needs.check(name, views, group, known=len(roles.teach) or None, select=len(roles.select) or None)
+
+
+def make_plan(
+    study: Study,
+    task: Task,
+    groups: Mapping[str, list[Any]],
+    views: Mapping[str, Mapping[str, str]],
+    roles: Mapping[int, Roles],
+    roles_keys: Mapping[int, str],
+    truth_key: str,
+    forecasts: list[str],
+    metric: str,
+) -> Plan:
+    """Lay out the jobs of a study.
+
+    Parameters
+    ----------
+    groups : mapping of str to list
+        Name of each line of ``supervisors`` -> its supervisors, built and unfitted.
+    views : mapping
+        View name -> ``{"key", "path"}``.
+    roles, roles_keys : mapping of int
+        By seed.
+    truth_key : str
+        Key of the stored truth; only jobs that are handed truth name it.
+    forecasts : list of str
+        Names of the forecasts to take.
+    metric : str
+        What gain and PGR use.
+    """
+    from outgrow.catalogue import find
+    from outgrow.studies.work import build_method
+
+    jobs: dict[str, Job] = {}
+    cells: list[Cellwork] = []
+    tables: dict[tuple[str, int], tuple[str, ...]] = {}
+    env = environment_key()
+    work = code_version("outgrow.studies.work")
+    about = {
+        "task": task.key,
+        "kind": task.kind,
+        "classes": None if task.kind == "value" else task.classes.tolist(),
+        "n": len(task),
+    }
+
+    def add(kind: str, key: str, label: str, inputs: tuple[str, ...], spec: dict[str, Any], local: bool = False) -> str:
+        jobs.setdefault(
+            key,
+            Job(kind, key, label, inputs, {**spec, **about, "kind": kind, "task_kind": task.kind, "key": key}, local),
+        )
+        return key
+
+    for seed, role in roles.items():
+        teach_truth = fingerprint(task.truth_table(role.teach).fingerprint() if len(role.teach) else None)
+        transfer_truth = fingerprint(task.truth_table(role.transfer).fingerprint())
+        test_truth = fingerprint(task.truth_table(role.test).fingerprint() if len(role.test) else None)
+        at = {r: fingerprint(getattr(role, r)) for r in ("teach", "transfer", "select", "test")}
+        for group, supervisors in groups.items():
+            keys = []
+            for supervisor in supervisors:
+                taught = supervisor.needs_truth
+                seen = [at["teach"], teach_truth, seed] if taught else None
+                uses = {v: views[v]["key"] for v in views if v == getattr(supervisor, "on", None)}
+                key = fingerprint("labels", supervisor, uses, None if uses else task.key, about, seen, env, work)
+                label = f"{supervisor.name} labels" + (f", seed {seed}" if taught else "")
+                spec = {
+                    "supervisor": supervisor.name,
+                    "roles": roles_keys[seed],
+                    "truth": truth_key,
+                    "views": views,
+                    "seed": seed,
+                }
+                keys.append(add("labels", key, label, (), spec, local=True))
+            tables[group, seed] = tuple(keys)
+        for student in study.students:
+            view = view_name(student)
+            learner = learner_spec(student, view, task.kind, seed)
+            shown = student_name(student, view)
+            for entry in study.methods:
+                name, params = method_of(entry)
+                method = build_method({"name": name, "params": params}, learner)
+                common = {"method": {"name": name, "params": params}, "learner": learner, "roles": roles_keys[seed]}
+                common |= {"views": views, "seed": seed, "truth": truth_key}
+                uses = [views[v]["key"] for v in sorted(method.needs().views)]
+                truths = [teach_truth, transfer_truth, at]
+                key = fingerprint("reference", method.reference(), uses, truths, env, work)
+                reference = add("reference", key, f"direct and ceiling of {shown}, seed {seed}", (), common)
+                for group in groups:
+                    table = tables[group, seed]
+                    granted = [teach_truth, at["teach"]] if method.needs().known else None
+                    predictors = [find("forecasts", f) for f in forecasts]
+                    parts = [method, uses, list(table), at["transfer"], at["select"], granted, predictors, env, work]
+                    key = fingerprint("student", *parts)
+                    label = f"{group} -> {shown}, {method_name(entry)}, seed {seed}"
+                    spec = {**common, "labels": list(table), "forecasts": forecasts}
+                    fitted = add("student", key, label, table, spec)
+                    names = {"task": task.name, "supervisor": group, "student": shown, "method": method_name(entry)}
+                    key = fingerprint(
+                        "evaluation", fitted, reference, list(table), at, test_truth, metric, names, seed, work
+                    )
+                    spec = {
+                        "labels": list(table),
+                        "roles": roles_keys[seed],
+                        "truth": truth_key,
+                        "student": fitted,
+                        "reference": reference,
+                        "metric": metric,
+                        "cell": names,
+                        "seed": seed,
+                    }
+                    done = add("evaluation", key, f"score of {label}", (*table, reference, fitted), spec)
+                    cells.append(Cellwork(names, seed, table, reference, fitted, done))
+    return Plan(tuple(jobs.values()), tuple(cells), tables)
+
+
+def view_name(student: StudentSpec) -> str:
+    """Return the name of the view that a student reads."""
+    if student.encoder == "inputs":
+        return "inputs"
+    from outgrow.encoders.encoder import parse
+
+    return parse(student.view()).name

@@ -1,0 +1,182 @@
+"""What a job does: one function a kind. Each reads objects from the store, in any process, and writes one object."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outgrow.catalogue import find
+from outgrow.errors import StoreError
+from outgrow.store import Store, read_json, write_json
+from outgrow.studies.evaluate import References, assemble, grant, predictions, references
+from outgrow.tasks.labels import WeakLabels
+from outgrow.tasks.rows import Rows, View
+from outgrow.tasks.split import Roles
+from outgrow.tasks.task import Task
+
+__all__ = ["Context", "build_method", "do", "learner"]
+
+ROLES = ("teach", "transfer", "select", "test")
+
+
+class Context:
+    """Where a job finds its inputs: the store, and in the process that holds them the task's rows and supervisors."""
+
+    def __init__(self, store: Store, *, rows: Rows | None = None, supervisors: Mapping[str, Any] | None = None):
+        self.store = store
+        self.rows_here = rows
+        self.supervisors = dict(supervisors or {})
+
+    def folder(self, key: str) -> Path:
+        """Return a stored object.
+
+        Raises
+        ------
+        StoreError
+            When it is missing or damaged.
+        """
+        found = self.store.get(key)
+        if found is None:
+            raise StoreError(f"the stored object {key} is missing or damaged; run the study again to make it anew")
+        return found
+
+    def rows(self, spec: Mapping[str, Any]) -> Rows:
+        """Return all rows of the task, with its matrices mapped from their files."""
+        if self.rows_here is not None:
+            return self.rows_here
+        views = {
+            name: View(np.load(about["path"], mmap_mode="r", allow_pickle=False), about["key"])
+            for name, about in spec["views"].items()
+            if about["path"]
+        }
+        return Rows(np.arange(spec["n"]), views)
+
+    def roles(self, key: str) -> Roles:
+        """Return stored roles."""
+        folder = self.folder(key)
+        seed = read_json(folder / "roles.json")["seed"]
+        return Roles(*(np.load(folder / f"{r}.npy", allow_pickle=False) for r in ROLES), seed=seed)
+
+    def task(self, spec: Mapping[str, Any]) -> Task:
+        """Return a stand-in for the task that has its truth and no inputs."""
+        folder = self.folder(spec["truth"])
+        truth = np.load(folder / "truth.npy", allow_pickle=False)
+        blank = np.arange(len(truth), dtype=np.float64)[:, None]
+        return Task(read_json(folder / "task.json")["name"], spec["task_kind"], blank, truth, spec["classes"])
+
+    def labels(self, keys: list[str]) -> WeakLabels:
+        """Return one table from the tables of several supervisors."""
+        return WeakLabels.stack([WeakLabels.load(self.folder(k)) for k in keys])
+
+
+def learner(spec: Mapping[str, Any]) -> Any:
+    """Build a head from its JSON."""
+    params = {k: v for k, v in spec.items() if k != "head"}
+    if spec["head"] == "ridge":
+        from outgrow.learners.ridge import RidgeHead
+
+        return RidgeHead(**params)
+    from outgrow.learners.linear import LinearHead
+
+    return LinearHead(**params)
+
+
+def build_method(spec: Mapping[str, Any], head: Mapping[str, Any]) -> Any:
+    """Build a method around a head from their JSON."""
+    return find("methods", spec["name"])(learner=learner(head), **spec["params"])
+
+
+def do_labels(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
+    """Fit one supervisor where it needs that, and label all rows of the task."""
+    supervisor = context.supervisors[spec["supervisor"]]
+    rows = context.rows(spec)
+    if supervisor.needs_truth:
+        from sklearn.base import clone
+
+        teach = context.roles(spec["roles"]).teach
+        supervisor = clone(supervisor)
+        if "random_state" in supervisor.get_params():
+            supervisor.set_params(random_state=spec["seed"])
+        supervisor.fit(rows.at(teach), context.task(spec).truth_table(teach))
+    supervisor.label(rows).save(folder)
+
+
+def do_reference(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
+    """Train direct and ceiling."""
+    unfitted = build_method(spec["method"], spec["learner"]).reference()
+    made = references(unfitted, context.task(spec), context.rows(spec), context.roles(spec["roles"]))
+    for role, output in made.outputs.items():
+        np.save(folder / f"{role}.npy", output)
+    about = {"outputs": sorted(made.outputs), "missing": dict(made.missing), "penalties": dict(made.penalties)}
+    write_json(folder / "reference.json", about)
+
+
+def load_references(folder: Path, roles: Roles) -> References:
+    """Read what :func:`do_reference` wrote."""
+    about = read_json(folder / "reference.json")
+    outputs = {role: np.load(folder / f"{role}.npy", allow_pickle=False) for role in about["outputs"]}
+    return References(roles.test, outputs, about["missing"], about["penalties"])
+
+
+def do_student(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
+    """Fit one method, predict every row of the task, and take the forecasts on the select rows."""
+    rows, roles, weak = context.rows(spec), context.roles(spec["roles"]), context.labels(spec["labels"])
+    task = context.task(spec)
+    method = build_method(spec["method"], spec["learner"])
+    extra = grant(method, task, rows, weak, roles)
+    method.fit(rows.at(roles.transfer), weak.at(roles.transfer), **extra)
+    np.save(folder / "outputs.npy", predictions(method, rows, task))
+    method.student_.save(folder / "head")
+    select = roles.select
+    said = []
+    for name in spec["forecasts"]:
+        predictor = find("forecasts", name)()
+        if len(select) or not predictor.needs().select:
+            said += [f.as_dict() for f in predictor.predict(method, rows.at(select), weak.at(select))]
+    head = method.student_
+    about = {
+        "spent": extra["known"].spent if "known" in extra else 0,
+        "penalty": float(head.penalty_),
+        "iterations": int(np.max(getattr(head, "n_iter_", 0))),
+        "converged": bool(np.all(getattr(head, "converged_", True))),
+        "forecasts": said,
+    }
+    write_json(folder / "student.json", about)
+
+
+def do_evaluation(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
+    """Score one student beside its floor and references."""
+    roles, weak, task = context.roles(spec["roles"]), context.labels(spec["labels"]), context.task(spec)
+    made = context.folder(spec["student"])
+    rows = roles.test if len(roles.test) else roles.select
+    output = np.load(made / "outputs.npy", allow_pickle=False)[rows]
+    reference = load_references(context.folder(spec["reference"]), roles)
+    spent = read_json(made / "student.json")["spent"]
+    assemble(task, weak, roles, output, reference, metric=spec["metric"], spent=spent, cell=spec["cell"]).save(folder)
+
+
+WORK: dict[str, Callable[[Mapping[str, Any], Context, Path], None]] = {
+    "labels": do_labels,
+    "reference": do_reference,
+    "student": do_student,
+    "evaluation": do_evaluation,
+}
+
+
+def do(spec: Mapping[str, Any], context: Context) -> float:
+    """Do one job, under its lock; return the seconds it took, 0 when another process was faster."""
+    store = context.store
+    with store.lock(spec["key"]):
+        if store.get(spec["key"]) is not None:
+            return 0.0
+        start = time.perf_counter()
+        work = WORK[spec["kind"]]
+        recipe = {k: v for k, v in spec.items() if k in ("kind", "method", "learner", "seed", "cell", "supervisor")}
+        store.put(
+            spec["key"], spec["kind"], lambda folder: work(spec, context, folder), task=spec["task"], recipe=recipe
+        )
+        return time.perf_counter() - start
