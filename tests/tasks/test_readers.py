@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outgrow.errors import FetchError, MissingExtra, TaskError
-from outgrow.tasks.readers import read_columns
+from outgrow.tasks.columns import read_columns
 from outgrow.tasks.task import Task
 
 CANARY = "canary-7Q9"

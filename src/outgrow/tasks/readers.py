@@ -6,34 +6,31 @@ truly empty cell is unknown. Every reader takes the same columns and passes its 
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Callable, Mapping, Sequence
-from os import PathLike
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from outgrow.errors import FetchError, MissingExtra, TaskError, nearest
-from outgrow.tasks.inputs import LONG, is_missing, quoted
+from outgrow.errors import FetchError, MissingExtra, TaskError
+from outgrow.tasks.columns import (
+    Columns,
+    PathText,
+    Reader,
+    check_columns,
+    existing,
+    read_columns,
+    read_csv,
+    read_jsonl,
+    read_parquet,
+    reader_of,
+)
+from outgrow.tasks.inputs import is_missing, quoted
 from outgrow.tasks.task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["from_csv", "from_file", "from_frame", "from_hub", "from_jsonl", "from_parquet", "read_columns"]
-
-Columns = dict[str, list[Any]]
-PathText = str | PathLike[str]
-_BOMS = (
-    (b"\xef\xbb\xbf", "utf-8-sig"),
-    (b"\xff\xfe\x00\x00", "utf-32"),  # before UTF-16, whose mark it begins with
-    (b"\x00\x00\xfe\xff", "utf-32"),
-    (b"\xff\xfe", "utf-16"),
-    (b"\xfe\xff", "utf-16"),
-)
 
 
 def from_frame(
@@ -67,7 +64,7 @@ def from_frame(
         doubled = frame.columns[frame.columns.duplicated()][0]
         raise TaskError(f"the frame has two columns {str(doubled)!r}: rename one")
     wanted = _wanted(input, truth, id, group)
-    _check_columns(wanted, [str(c) for c in frame.columns], "the frame")
+    check_columns(wanted, [str(c) for c in frame.columns], "the frame")
     columns = {str(c): frame[c].tolist() for c in frame.columns if str(c) in wanted}
     return _task(columns, input, truth, id, group, name=name, source={"frame": f"{len(frame)} rows"}, options=options)
 
@@ -96,7 +93,7 @@ def from_csv(
     encoding : str, optional
         By default what the byte order mark says, else UTF-8.
     """
-    return _from_path(_csv(sep), path, input, truth, id, group, name, encoding, options)
+    return _from_path(read_csv(sep), path, input, truth, id, group, name, encoding, options)
 
 
 def from_parquet(
@@ -110,7 +107,7 @@ def from_parquet(
     **options: Any,
 ) -> Task:
     """Make a task of a Parquet file; parameters as `from_csv`."""
-    return _from_path(_parquet, path, input, truth, id, group, name, None, options)
+    return _from_path(read_parquet, path, input, truth, id, group, name, None, options)
 
 
 def from_jsonl(
@@ -128,12 +125,12 @@ def from_jsonl(
 
     A key that a line lacks is an empty cell; blank lines are passed over.
     """
-    return _from_path(_jsonl, path, input, truth, id, group, name, encoding, options)
+    return _from_path(read_jsonl, path, input, truth, id, group, name, encoding, options)
 
 
 def from_file(path: PathText, input: str | Sequence[str], truth: str | None = None, **options: Any) -> Task:
     """Make a task of a file: .csv, .tsv, .parquet, .pq, .jsonl or .ndjson."""
-    reader = _by_suffix(path)
+    reader = reader_of(path)
     named: dict[str, Any] = {k: options.pop(k, None) for k in ("id", "group", "name", "encoding")}
     return _from_path(reader, path, input, truth, **named, options=options)
 
@@ -179,7 +176,7 @@ def from_hub(
             f"({type(error).__name__}): check the id, the split and the network"
         ) from error
     wanted = _wanted(input, truth, id, group)
-    _check_columns(wanted, list(table.column_names), f"the dataset {dataset!r}")
+    check_columns(wanted, list(table.column_names), f"the dataset {dataset!r}")
     columns = {c: list(table[c]) for c in wanted}
     labels = getattr(table.features.get(truth), "names", None) if truth is not None else None
     if truth is not None and labels:
@@ -192,24 +189,6 @@ def from_hub(
     )
 
 
-def read_columns(path: PathText, *, encoding: str | None = None, sep: str | None = None) -> dict[str, list[Any]]:
-    """Read every column of a file as this package reads tasks: text as written, None or "" where a cell is empty.
-
-    For files beside a task's own, such as a supervisor's labels.
-
-    Parameters
-    ----------
-    path : path
-        .csv, .tsv, .parquet, .pq, .jsonl or .ndjson.
-    encoding, sep : str, optional
-        As `from_csv`.
-    """
-    reader = _by_suffix(path)
-    if sep is not None:
-        reader = _csv(sep)
-    return reader(_existing(path), encoding, None)
-
-
 # ---- columns to a task ----
 
 
@@ -218,15 +197,6 @@ def _wanted(input: str | Sequence[str], *others: str | None) -> list[str]:
     if not inputs:
         raise TaskError("no input column is given: name it with input=")
     return list(dict.fromkeys([*inputs, *(c for c in others if c is not None)]))
-
-
-def _check_columns(wanted: Sequence[str], known: Sequence[str], where: str) -> None:
-    for column in wanted:
-        if column not in known:
-            # A file without a header has texts where names should be, and they are not repeated.
-            short = [c for c in known if len(c) <= LONG]
-            hint = "" if len(short) == len(known) else "; is its first line a header?"
-            raise TaskError(f"{where} has no column {column!r}{nearest(column, short)}{hint}")
 
 
 def _task(
@@ -283,11 +253,6 @@ def _is_float(value: Any) -> bool:
     return True
 
 
-# ---- files to columns ----
-
-Reader = Callable[[Path, str | None, Sequence[str] | None], Columns]
-
-
 def _from_path(
     reader: Reader,
     path: PathText,
@@ -299,134 +264,6 @@ def _from_path(
     encoding: str | None,
     options: Mapping[str, Any],
 ) -> Task:
-    file = _existing(path)
+    file = existing(path)
     columns = reader(file, encoding, _wanted(input, truth, id, group))
     return _task(columns, input, truth, id, group, name=name or file.stem, source={"file": file.name}, options=options)
-
-
-def _existing(path: PathText) -> Path:
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise TaskError(f"there is {'a folder, not a file' if file.is_dir() else 'no file'} at {str(path)!r}")
-    return file
-
-
-def _by_suffix(path: PathText) -> Reader:
-    readers: dict[str, Reader] = {".csv": _csv(","), ".tsv": _csv("\t"), ".parquet": _parquet, ".pq": _parquet}
-    readers |= {".jsonl": _jsonl, ".ndjson": _jsonl}
-    suffix = Path(path).suffix.lower()
-    if suffix not in readers:
-        raise TaskError(f"a file {Path(path).name!r} is of no known kind{nearest(suffix, readers)}")
-    return readers[suffix]
-
-
-def _decode(path: Path, encoding: str | None) -> str:
-    raw = path.read_bytes()
-    if not raw:
-        raise TaskError(f"the file {path.name!r} is empty")
-    said = next((codec for bom, codec in _BOMS if raw.startswith(bom)), None)
-    codec = encoding or said or "utf-8"
-    try:
-        text = raw.decode(codec)
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        hint = (
-            "if Windows software wrote the file, give encoding='cp1252'"
-            if encoding is None
-            else "give another encoding"
-        )
-        raise TaskError(
-            f"the file {path.name!r} is not {codec}: byte 0x{raw[error.start]:02x} at offset {error.start} (line {line}); {hint}"
-        ) from None
-    except LookupError:
-        raise TaskError(f"there is no encoding {codec!r}: name one of Python's, such as 'utf-8' or 'cp1252'") from None
-    if encoding is None and "\x00" in text[:4096]:
-        raise TaskError(
-            f"the file {path.name!r} holds zero bytes: give encoding='utf-16-le' if it is UTF-16 without a byte order mark"
-        )
-    return text.removeprefix("\ufeff")
-
-
-def _csv(sep: str) -> Reader:
-    def read(path: Path, encoding: str | None, wanted: Sequence[str] | None) -> Columns:
-        where = f"the file {path.name!r}"
-        text = _decode(path, encoding)
-        # The module's limit of 131,072 characters is the interpreter's, so it is raised and never lowered.
-        csv.field_size_limit(max(csv.field_size_limit(), len(text)))
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=sep, strict=True)
-        rows: list[list[str]] = []
-        start = 1
-        try:
-            header = next((row for row in reader if row), [])
-            if not header:
-                raise TaskError(f"{where} is empty")
-            _check_columns(wanted or [], header, where)
-            for row in reader:
-                if row and len(row) != len(header):
-                    raise TaskError(
-                        f"{where} has {len(row)} cells in line {reader.line_num} where the header has {len(header)}: put texts "
-                        f"that hold {sep!r} in quotation marks, or give sep="
-                    )
-                if row:
-                    rows.append(row)
-                start = reader.line_num + 1
-        except csv.Error:
-            raise TaskError(
-                f"{where} cannot be read as CSV: a quotation mark in the row that begins in line {start} is not closed at the end "
-                "of its cell; one inside a text is written twice"
-            ) from None
-        doubled = [c for c in header if header.count(c) > 1 and (wanted is None or c in wanted)]
-        if doubled:
-            raise TaskError(f"{where} has two columns {doubled[0]!r}: rename one")
-        if not rows:
-            raise TaskError(f"{where} has a header and no rows")
-        return {c: [row[j] for row in rows] for j, c in enumerate(header) if wanted is None or c in wanted}
-
-    return read
-
-
-def _parquet(path: Path, encoding: str | None, wanted: Sequence[str] | None) -> Columns:
-    import pyarrow
-    import pyarrow.parquet
-
-    if encoding is not None:
-        raise TaskError("a Parquet file has no encoding to choose: leave encoding out")
-    try:
-        file = pyarrow.parquet.ParquetFile(path)
-        names = list(file.schema_arrow.names)
-        _check_columns(wanted or [], names, f"the file {path.name!r}")
-        table = file.read(columns=None if wanted is None else list(wanted))
-    except (pyarrow.ArrowException, OSError) as error:
-        if isinstance(error, TaskError):
-            raise
-        raise TaskError(
-            f"the file {path.name!r} is no Parquet file, or is cut short ({type(error).__name__})"
-        ) from None
-    if table.num_rows == 0:
-        raise TaskError(f"the file {path.name!r} has columns and no rows")
-    return {name: table.column(name).to_pylist() for name in table.column_names}
-
-
-def _jsonl(path: Path, encoding: str | None, wanted: Sequence[str] | None) -> Columns:
-    rows: list[dict[str, Any]] = []
-    lines: list[int] = []
-    # Not splitlines(): JSON allows U+2028 and U+0085 inside a text.
-    for number, line in enumerate(_decode(path, encoding).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise TaskError(
-                f"line {number} of {path.name!r} is no whole JSON value ({error.msg.lower()} at character {error.colno}): mend "
-                "or remove the line"
-            ) from None
-        if not isinstance(row, dict):
-            raise TaskError(f'line {number} of {path.name!r} is no JSON object: write {{"column": value, ...}}')
-        rows.append(row)
-        lines.append(number)
-    if not rows:
-        raise TaskError(f"the file {path.name!r} is empty")
-    known = list(dict.fromkeys(key for row in rows for key in row))
-    _check_columns(wanted or [], known, f"the file {path.name!r}")
-    return {key: [row.get(key) for row in rows] for key in (wanted or known)}
