@@ -1,20 +1,6 @@
-"""Intervals for means over new test rows and new seeds, for paired differences, and for ratios of them.
+"""Intervals for means over new test rows and new seeds, for paired differences, and for ratios of them; and how large a test must be.
 
-Scores of one study form a table (seeds, rows): one test set, while each seed redraws the training rows. The target is the mean over rows
-*and* seeds that were not drawn, so the table is read as a crossed random-effects layout without replication::
-
-    x[s, i] = mean + seed[s] + row[i] + rest[s, i]
-    var(mean of x) = var_seed / S + var_row / n + var_rest / (S n)
-
-With the mean squares A (seeds), B (rows) and E (rest), whose expectations are ``n var_seed + var_rest``, ``S var_row + var_rest`` and
-``var_rest``, the variance is ``(A + B - E) / (S n)`` (Searle, Casella, McCulloch 1992, chapter 4). E is taken off A and B in equal halves,
-neither below 0, and each remainder gets its own t squared (Cochran 1964)::
-
-    (half width)**2 = (t(S-1)**2 max(A - E/2, 0) + t(n-1)**2 max(B - E/2, 0)) / (S n)
-
-The halving is this package's choice: one t at Satterthwaite's degrees covers 93 % at three seeds when seeds matter and 97 % when they do
-not, while this form stays within 93.4 and 96 % (``docs/coverage.md``). With one seed only rows are new: the interval is the plain t
-interval over rows, and says so (``n_seeds`` is 1).
+The layout, its variance and the half width are those of :mod:`outgrow.scores.crossed`.
 
 A ratio of two means takes the values r that the interval of ``numerator - r * denominator`` does not exclude (Fieller 1954), with the
 covariances of the same layout. It is undefined, never clipped, when the interval of the denominator touches 0.
@@ -23,15 +9,15 @@ covariances of the same layout. It is undefined, never clipped, when the interva
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from outgrow.errors import InputError
+from outgrow.scores.crossed import Moments, spread
+from outgrow.scores.quantities import Interval, Undefined, from_dict, number
 
 __all__ = [
     "Interval",
@@ -52,221 +38,6 @@ LEVEL = 0.95
 POWER = 0.80
 _MOST_ROWS = 10**9
 _Floats = NDArray[np.float64]
-
-
-def number(value: float, sign: bool = False) -> str:
-    """Write a score shortly: three decimals without the leading zero below 1 (``.736``), else three significant digits or a whole number.
-
-    Examples
-    --------
-    >>> number(0.7364), number(-0.0214, sign=True), number(12.345), number(1.0)
-    ('.736', '-.021', '12.3', '1.000')
-    """
-    size = abs(value)
-    if size < 9.9995:
-        text = f"{size:.3f}"
-        text = text[1:] if text.startswith("0.") else text
-    else:
-        text = f"{size:.1f}" if size < 99.95 else f"{size:,.0f}"
-    shown_zero = not any(c in "123456789" for c in text)
-    mark = "" if shown_zero else "-" if value < 0 else "+" if sign else ""
-    return mark + text
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean (or ratio of means) and the interval that holds it at ``level``.
-
-    Parameters
-    ----------
-    mean, low, high : float
-        Estimate and limits, in the unit of the scores.
-    level : float
-        Confidence level, .95 unless asked otherwise.
-    n_rows, n_seeds : int
-        Test rows and seeds behind it. With ``n_seeds`` 1 the interval is over new rows only.
-    df : float
-        Satterthwaite's degrees of freedom of the variance (for a ratio: that of ``numerator - ratio * denominator``); for information, the
-        half width uses those of its parts.
-    """
-
-    mean: float
-    low: float
-    high: float
-    level: float
-    n_rows: int
-    n_seeds: int
-    df: float
-
-    @property
-    def defined(self) -> bool:
-        """True; the counterpart of :class:`Undefined`."""
-        return True
-
-    @property
-    def value(self) -> float:
-        """The estimate, under the name that :class:`Undefined` has too."""
-        return self.mean
-
-    @property
-    def reason(self) -> str:
-        """Empty; the counterpart of :class:`Undefined`."""
-        return ""
-
-    def above(self, bound: float = 0.0) -> bool:
-        """Whether the whole interval lies above ``bound``."""
-        return self.low > bound
-
-    def below(self, bound: float = 0.0) -> bool:
-        """Whether the whole interval lies below ``bound``."""
-        return self.high < bound
-
-    def text(self, sign: bool = False) -> str:
-        """Write ``.736 [.721, .751]``; ``sign=True`` writes plus signs."""
-        return f"{number(self.mean, sign)} [{number(self.low, sign)}, {number(self.high, sign)}]"
-
-    def flipped(self) -> Interval:
-        """Return the interval of minus the quantity."""
-        return Interval(-self.mean, -self.high, -self.low, self.level, self.n_rows, self.n_seeds, self.df)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain numbers, for JSON."""
-        return {
-            "mean": self.mean,
-            "low": self.low,
-            "high": self.high,
-            "level": self.level,
-            "n_rows": self.n_rows,
-            "n_seeds": self.n_seeds,
-            "df": self.df,
-        }
-
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> Interval:
-        """Rebuild from :meth:`as_dict`."""
-        return cls(**{name: fields[name] for name in cls.__dataclass_fields__})
-
-
-@dataclass(frozen=True)
-class Undefined:
-    """A quantity that has no interval, with the reason in one sentence.
-
-    Parameters
-    ----------
-    reason : str
-        Why, for a person.
-    value : float, optional
-        The estimate where there is one (all rows alike); None where even that means nothing (PGR of a gap that may be 0).
-    """
-
-    reason: str
-    value: float | None = None
-
-    @property
-    def defined(self) -> bool:
-        """False; the counterpart of :class:`Interval`."""
-        return False
-
-    def above(self, bound: float = 0.0) -> bool:
-        """False: nothing is shown."""
-        return False
-
-    def below(self, bound: float = 0.0) -> bool:
-        """False: nothing is shown."""
-        return False
-
-    def text(self, sign: bool = False) -> str:
-        """Write the value if there is one, else ``undefined``."""
-        return "undefined" if self.value is None else number(self.value, sign)
-
-    def flipped(self) -> Undefined:
-        """Return the same of minus the quantity."""
-        return Undefined(self.reason, None if self.value is None else -self.value)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
-        return {"reason": self.reason, "value": self.value}
-
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> Undefined:
-        """Rebuild from :meth:`as_dict`."""
-        return cls(fields["reason"], fields.get("value"))
-
-
-def from_dict(fields: Mapping[str, Any]) -> Interval | Undefined:
-    """Rebuild an Interval or Undefined from its ``as_dict()``."""
-    return Undefined.from_dict(fields) if "reason" in fields else Interval.from_dict(fields)
-
-
-@lru_cache(maxsize=4096)
-def _t(probability: float, df: float) -> float:
-    from scipy.special import stdtrit
-
-    return float(stdtrit(df, probability))
-
-
-@dataclass(frozen=True, eq=False)
-class Moments:
-    """Means and mean squares of k quantities in one crossed table; leading axes are independent repetitions.
-
-    Parameters
-    ----------
-    mean : ndarray of shape (..., k)
-    seeds, rows, rest : ndarray of shape (..., k, k)
-        Mean square matrices A, B, E; A and E are zero with one seed.
-    n_seeds, n_rows : int
-    """
-
-    mean: _Floats
-    seeds: _Floats
-    rows: _Floats
-    rest: _Floats
-    n_seeds: int
-    n_rows: int
-
-    @classmethod
-    def of(cls, x: ArrayLike) -> Moments:
-        """Compute them from x of shape (..., k, seeds, rows) in time linear in x."""
-        table = np.asarray(x, dtype=np.float64)
-        n_seeds, n_rows = table.shape[-2:]
-        mean = table.mean((-2, -1))
-        centred = table - mean[..., None, None]
-        by_row = centred.mean(-2)
-        rows = n_seeds * (by_row @ np.swapaxes(by_row, -1, -2)) / max(n_rows - 1, 1)
-        if n_seeds == 1:
-            return cls(mean, np.zeros_like(rows), rows, np.zeros_like(rows), 1, n_rows)
-        by_seed = centred.mean(-1)
-        seeds = n_rows * (by_seed @ np.swapaxes(by_seed, -1, -2)) / (n_seeds - 1)
-        centred -= by_seed[..., None]
-        centred -= by_row[..., None, :]
-        flat = centred.reshape(*centred.shape[:-2], n_seeds * n_rows)
-        rest = flat @ np.swapaxes(flat, -1, -2) / ((n_seeds - 1) * max(n_rows - 1, 1))
-        return cls(mean, seeds, rows, rest, n_seeds, n_rows)
-
-    def spread(self, weights: ArrayLike, level: float = LEVEL) -> tuple[_Floats, _Floats, _Floats]:
-        """Return squared half width, variance and degrees of freedom of the mean of ``weights . x``; weights (..., k)."""
-        return _spread([self], np.asarray(weights, dtype=np.float64), level)
-
-    def squares(self, weights: _Floats) -> tuple[_Floats, _Floats, _Floats]:
-        """Return the mean squares A, B, E of ``weights . x``."""
-        a, b, e = (np.einsum("...k,...kl,...l->...", weights, m, weights) for m in (self.seeds, self.rows, self.rest))
-        return np.maximum(a, 0.0), np.maximum(b, 0.0), np.maximum(e, 0.0)
-
-
-def _spread(blocks: Sequence[Moments], weights: _Floats, level: float) -> tuple[_Floats, _Floats, _Floats]:
-    """Return squared half width, variance, degrees of freedom of a sum over independent blocks: the parts of each add up."""
-    point = 0.5 + level / 2
-    half2 = variance = bottom = np.zeros(())
-    for block in blocks:
-        a, b, e = block.squares(weights)
-        cells = float(block.n_seeds * block.n_rows)
-        of_seeds, of_rows = max(block.n_seeds - 1, 1), block.n_rows - 1
-        seeds, rows = np.maximum(a - e / 2, 0) / cells, np.maximum(b - e / 2, 0) / cells
-        half2 = half2 + _t(point, of_seeds) ** 2 * seeds + _t(point, of_rows) ** 2 * rows
-        variance = variance + seeds + rows
-        bottom = bottom + seeds**2 / of_seeds + rows**2 / of_rows
-    df = np.where(bottom > 0, variance**2 / np.where(bottom > 0, bottom, 1.0), 1.0)
-    return half2, variance, df
 
 
 def _table(x: ArrayLike, name: str = "scores") -> _Floats:
@@ -304,7 +75,7 @@ def _mean_of(blocks: Sequence[Moments], level: float, scale: float) -> Interval 
     mean = float(sum(b.mean[0] for b in blocks))
     if min(b.n_rows for b in blocks) == 1:
         return Undefined("One test row has no spread to measure an interval by.", mean)
-    half2, variance, df = (float(v) for v in _spread(blocks, np.ones(1), level))
+    half2, variance, df = (float(v) for v in spread(blocks, np.ones(1), level))
     if _alike(variance, scale):
         return Undefined("Every test row has the same score, so the spread over new rows cannot be seen.", mean)
     half = math.sqrt(half2)
@@ -428,10 +199,10 @@ def pooled_ratio(
 
     def excess(r: _Floats) -> _Floats:
         weights = np.stack([np.ones_like(r), -r], -1)
-        return (weights @ total) ** 2 - _spread(parts, weights, level)[0]
+        return (weights @ total) ** 2 - spread(parts, weights, level)[0]
 
     low, high = _fieller_ends(excess, np.array([ratio]))
-    df = float(_spread(parts, np.array([1.0, -ratio]), level)[2])
+    df = float(spread(parts, np.array([1.0, -ratio]), level)[2])
     return Interval(ratio, float(low[0]), float(high[0]), level, _rows_of(parts), _seeds_of(parts), df)
 
 
@@ -476,7 +247,7 @@ def _visible(
     m = Moments(np.ones(1), a * square, b * square, of_rest * square, n_seeds, n_rows)
     if n_seeds == 1:
         m = Moments(np.ones(1), zero, b * square, zero, 1, n_rows)
-    halves = (_spread([m], np.ones(1), p)[0] for p in (level, 2 * power - 1))
+    halves = (spread([m], np.ones(1), p)[0] for p in (level, 2 * power - 1))
     return float(sum(math.sqrt(float(h)) for h in halves))
 
 
@@ -524,11 +295,11 @@ def rows_needed(x: ArrayLike, gain: float, level: float = LEVEL, power: float = 
     return float(high)
 
 
-def rows_to_label(gain: float, disagreement: float, level: float = LEVEL, power: float = POWER) -> int:
+def rows_to_label(gain: float, disagreement: float, level: float = LEVEL, power: float = POWER) -> int | None:
     """Return how many test rows to label to see a gain in accuracy, knowing only how often student and supervisor disagree.
 
-    A row's difference in accuracy is -1, 0 or 1 and not 0 only where the two disagree, so its variance is at most ``disagreement``; one
-    seed, normal quantiles.
+    A row's difference in accuracy is -1, 0 or 1, and not 0 only where the two disagree, so its variance is at most
+    ``disagreement - gain**2``; one seed, normal quantiles.
 
     Parameters
     ----------
@@ -536,10 +307,17 @@ def rows_to_label(gain: float, disagreement: float, level: float = LEVEL, power:
         The gain in accuracy that should be seen, such as .05.
     disagreement : float
         Share of rows, in [0, 1], where student and supervisor name different classes.
+
+    Returns
+    -------
+    int or None
+        None where so little disagreement cannot hold the gain.
     """
     if not gain > 0 or not 0 <= disagreement <= 1:
         raise InputError(
             f"gain is {gain!r} and disagreement {disagreement!r}, but a gain above 0 and a share in [0, 1] are needed."
         )
-    factor = _t(0.5 + level / 2, 1e9) + _t(power, 1e9)
-    return max(2, math.ceil(factor**2 * max(disagreement, gain) / gain**2))
+    if disagreement < gain:
+        return None
+    factor = NormalDist().inv_cdf(0.5 + level / 2) + NormalDist().inv_cdf(power)
+    return max(2, math.ceil(factor**2 * (disagreement - gain**2) / gain**2))

@@ -349,7 +349,7 @@ def chance(metric: str, outputs: ArrayLike, truth: ArrayLike) -> float | None:
     return float((share**2).sum()) - 1.0 if metric == "brier" else None
 
 
-def default_metric(kind: str, truth: ArrayLike, n_classes: int | None = None) -> str:
+def default_metric(kind: str, truth: ArrayLike | None, n_classes: int | None = None) -> str:
     """Return the metric that gain, PGR and verdict use unless a study names one.
 
     ``"mse"`` for values; for classes ``"accuracy"``, or ``"balanced_accuracy"`` when the rarest class has under a fifth of an equal share
@@ -359,7 +359,7 @@ def default_metric(kind: str, truth: ArrayLike, n_classes: int | None = None) ->
     ----------
     kind : {"classes", "value"}
     truth : array-like of shape (n,)
-        Class indices of all rows of the task, -1 where unknown.
+        Class indices of all rows of the task, -1 where unknown; None without truth.
     n_classes : int
         Number of classes of the task; a class without a row counts as rare.
     """
@@ -367,7 +367,7 @@ def default_metric(kind: str, truth: ArrayLike, n_classes: int | None = None) ->
         return "mse"
     if kind != "classes":
         raise InputError(f"kind is {kind!r}{nearest(kind, ('classes', 'value'))}")
-    index = np.asarray(truth)
+    index = np.asarray(() if truth is None else truth)
     index = index[index >= 0].astype(np.int64)
     c = n_classes or (int(index.max()) + 1 if len(index) else 0)
     if not len(index) or not c:
