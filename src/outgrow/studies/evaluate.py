@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from outgrow.scores.evaluation import Evaluation
-from outgrow.scores.metrics import default_metric, row_score
 from sklearn.base import clone
 
 from outgrow.errors import InputError, NeedsError
+from outgrow.scores.evaluation import Evaluation
+from outgrow.scores.metrics import default_metric, row_score
 from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.needs import Known
 from outgrow.tasks.rows import Rows
@@ -266,7 +266,7 @@ def assemble(
             each = alone.at(ids).one(alone.at(roles.transfer).prior())[0]
             floors[source.name] = float(row_score(metric, each, truth, c).mean())
     else:
-        missing["scores"] = "no scores: there are no test rows with truth"
+        missing["score"] = "there are no test rows with truth"
     return Evaluation(
         ids=ids,
         score=score,
@@ -280,4 +280,14 @@ def assemble(
         seed=roles.seed or 0,
         cell=dict(cell or {}),
         missing=missing,
+        unnamed=_unnamed(weak),
+        direct_rows=len(roles.teach) if "direct" in outputs else None,
     )
+
+
+def _unnamed(weak: WeakLabels) -> tuple[str, ...] | None:
+    """Return the classes that no supervisor names on any row of the task."""
+    if weak.classes is None:
+        return None
+    named = np.unique(weak.hard())
+    return tuple(str(c) for i, c in enumerate(weak.classes) if i not in named)

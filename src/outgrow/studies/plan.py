@@ -220,6 +220,6 @@ def view_name(student: StudentSpec) -> str:
     """Return the name of the view that a student reads."""
     if student.encoder == "inputs":
         return "inputs"
-    from outgrow.encoders.encoder import parse
+    from outgrow.encoders.views import parse
 
     return parse(student.view()).name

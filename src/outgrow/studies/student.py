@@ -88,7 +88,7 @@ class Student:
         self.head.save(folder / "head")
         if self.encoder is not None:
             save_encoder(self.encoder, folder / "encoder")
-        card = {"format": FORMAT, "learner": type(self.head).__name__, "view": self.view, "layer": self.layer}
+        card = {"format": FORMAT, "view": self.view, "layer": self.layer}
         write_json(folder / "student.json", {**card, "encoded": self.encoder is not None, "about": dict(self.about)})
         return folder
 
@@ -101,9 +101,6 @@ def load(folder: str | Path) -> Student:
     StoreError
         When the folder holds no student, or one of a newer format.
     """
-    from outgrow.learners.linear import LinearHead
-    from outgrow.learners.ridge import RidgeHead
-
     folder = Path(folder)
     if not (folder / "student.json").is_file():
         raise StoreError(
@@ -114,11 +111,19 @@ def load(folder: str | Path) -> Student:
         raise StoreError(
             f"the student in {folder} has format {card.get('format')} and this version reads {FORMAT}; update outgrow"
         )
-    kinds: dict[str, Any] = {"LinearHead": LinearHead, "RidgeHead": RidgeHead}
-    head = kinds[card["learner"]].load(folder / "head")
+    head = load_head(folder / "head")
     encoder = None
     if card["encoded"]:
         from outgrow.encoders.encoder import load_encoder
 
         encoder = load_encoder(folder / "encoder")
     return Student(head, encoder, card["layer"], card["view"], card["about"])
+
+
+def load_head(folder: Path) -> Any:
+    """Read a saved head of whichever kind it is."""
+    from outgrow.learners.linear import LinearHead
+    from outgrow.learners.ridge import RidgeHead
+
+    kinds: dict[str, Any] = {"LinearHead": LinearHead, "RidgeHead": RidgeHead}
+    return kinds[read_json(folder / "head.json")["learner"]].load(folder)

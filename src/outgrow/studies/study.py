@@ -24,12 +24,16 @@ class Strict(BaseModel):
 
 
 class TaskSpec(Strict):
-    """Where inputs and truth come from: exactly one of ``packaged``, ``file``, ``hub``, ``arrays``; or a Task given in Python."""
+    """Where inputs and truth come from: exactly one of ``packaged``, ``file``, ``hub``, ``arrays``.
+
+    ``arrays`` names .npy files: ``inputs``, ``truth``, ``groups``, and any further view by its name. ``sample`` takes so many rows;
+    ``truth_rows`` keeps the truth of so many random rows and hides the rest.
+    """
 
     packaged: str | None = None
     file: str | None = None
     hub: str | None = None
-    arrays: dict[Literal["inputs", "truth", "groups"], str] | None = None
+    arrays: dict[str, str] | None = None
     name: str | None = None
     input: str | list[str] | None = None
     truth: str | None = None

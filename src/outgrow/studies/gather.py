@@ -1,0 +1,254 @@
+"""From finished jobs to results: cells, forecasts beside measured gains, findings, the best student, one line per row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outgrow.catalogue import find
+from outgrow.fingerprints import code_version
+from outgrow.scores.evaluation import Cell, Evaluation
+from outgrow.scores.intervals import Interval
+from outgrow.store import read_json
+from outgrow.studies.plan import Cellwork, Job, Plan, student_name, view_name
+from outgrow.studies.ready import Ready
+from outgrow.studies.results import FORECAST_COLUMNS, Results
+from outgrow.tasks.labels import WeakLabels
+from outgrow.tasks.rows import INPUTS
+
+__all__ = ["gather", "save_best", "write_rows"]
+
+Names = tuple[str, str, str]
+
+
+def gather(ready: Ready, plan: Plan, failures: Sequence[tuple[Job, str]], environment: Mapping[str, Any]) -> Results:
+    """Read what the jobs stored and put it together."""
+    import pandas as pd
+
+    store = ready.store
+    by_cell: dict[Names, list[Cellwork]] = {}
+    for work in plan.cells:
+        if store.get(work.evaluation) is not None:
+            by_cell.setdefault(_names(work), []).append(work)
+    cells = tuple(Cell([Evaluation.load(store.path(w.evaluation)) for w in works]) for works in by_cell.values())
+    findings = [f for cell in cells for name in ready.audits for f in find("audits", name)().examine(cell)]
+    details = pd.DataFrame([_detail(ready, w, plan) for works in by_cell.values() for w in works])
+    forecasts = [
+        line for works, cell in zip(by_cell.values(), cells, strict=True) for line in _forecasts(ready, works, cell)
+    ]
+    failed = pd.DataFrame(
+        [{"job": j.label, "kind": j.kind, "error": e} for j, e in failures], columns=["job", "kind", "error"]
+    )
+    quality, flags = _quality(ready, plan)
+    return Results(
+        name=ready.study.name,
+        kind=ready.task.kind,
+        metric=ready.metric,
+        task=_task(ready),
+        cells=cells,
+        quality=quality,
+        forecasts=pd.DataFrame(forecasts, columns=list(FORECAST_COLUMNS)),
+        findings=tuple(findings),
+        notes=tuple(dict.fromkeys([*ready.notes, *_reasons(cells), *flags])),
+        failures=failed,
+        environment=dict(environment),
+        fingerprints=_fingerprints(ready),
+        details=details,
+    )
+
+
+def _names(work: Cellwork) -> Names:
+    return work.cell["supervisor"], work.cell["student"], work.cell["method"]
+
+
+def _detail(ready: Ready, work: Cellwork, plan: Plan) -> dict[str, Any]:
+    made = read_json(ready.store.path(work.student) / "student.json")
+    reference = read_json(ready.store.path(work.reference) / "reference.json")
+    line = {k: v for k, v in work.cell.items() if k != "task"}
+    line |= {
+        "seed": work.seed,
+        "penalty": made["penalty"],
+        "iterations": made["iterations"],
+        "converged": made["converged"],
+    }
+    line |= {f"penalty_{role}": value for role, value in reference["penalties"].items()}
+    return line | {"labels_key": "+".join(work.labels), "reference_key": work.reference, "student_key": work.student}
+
+
+def _forecasts(ready: Ready, works: Sequence[Cellwork], cell: Cell) -> list[dict[str, Any]]:
+    """Pool each forecast over seeds and set it beside the gain measured in the same unit."""
+    said: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for work in works:
+        for f in read_json(ready.store.path(work.student) / "student.json")["forecasts"]:
+            said.setdefault((f["forecast"], f["order"], f["unit"]), []).append(f)
+    lines = []
+    for (name, order, unit), found in said.items():
+        value, low, high = _over_seeds([f["value"] for f in found])
+        measured = cell.in_unit(unit)
+        known = isinstance(measured, Interval)
+        broken = "; ".join(dict.fromkeys(b for f in found for b in f["broken"]))
+        line = {
+            "supervisor": works[0].cell["supervisor"],
+            "student": works[0].cell["student"],
+            "method": works[0].cell["method"],
+        }
+        line |= {"forecast": name, "order": order, "unit": unit, "value": value, "low": low, "high": high}
+        line["measured"] = measured.mean if known else None
+        line["measured_low"] = measured.low if known else None
+        line["measured_high"] = measured.high if known else None
+        lines.append({**line, "broken": broken})
+    return lines
+
+
+def _over_seeds(values: Sequence[float]) -> tuple[float, float | None, float | None]:
+    """Return the mean over seeds and its 95 % t interval; each seed has select rows of its own, so seeds carry both doubts."""
+    from scipy import stats
+
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return mean, None, None
+    half = float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    return mean, mean - half, mean + half
+
+
+def _quality(ready: Ready, plan: Plan) -> tuple[Any, list[str]]:
+    """Describe the labels of every supervisor on the transfer rows of the first seed."""
+    import pandas as pd
+    from outgrow.supervisors import quality
+
+    seed = ready.study.seeds[0]
+    keys = dict.fromkeys(k for (_, s), ks in plan.labels.items() if s == seed for k in ks)
+    tables = [WeakLabels.load(ready.store.path(k)) for k in keys if ready.store.get(k) is not None]
+    if not tables:
+        return pd.DataFrame(), []
+    found = quality(WeakLabels.stack(tables).at(ready.roles[seed].transfer))
+    return found.frame(), list(found.sentences)
+
+
+def _reasons(cells: Sequence[Cell]) -> list[str]:
+    said: list[str] = []
+    for cell in cells:
+        for e in cell.evaluations:
+            said += [
+                f"Not computed: {role}, because {why.removeprefix(f'no {role}: ')}." for role, why in e.missing.items()
+            ]
+    return list(dict.fromkeys(said))
+
+
+def _task(ready: Ready) -> dict[str, Any]:
+    from outgrow.encoders.encode import view_notes
+
+    task, roles = ready.task, ready.roles[ready.study.seeds[0]]
+    known = int(task.has_truth.sum())
+    counts = {}
+    for name, spec in ready.wanted.items():
+        if name != INPUTS and name not in ready.extra:
+            counts[name] = (view_notes(task, spec, ready.store) or {}).get("counts", {})
+    return {
+        "name": task.name,
+        "rows": len(task),
+        "classes": None if task.kind == "value" else task.classes.tolist(),
+        "source": dict(task.source or {}),
+        "licence": (task.source or {}).get("licence"),
+        "key": task.key,
+        "roles": {r: len(roles[r]) for r in ("teach", "transfer", "select", "test")},
+        "seeds": list(ready.study.seeds),
+        "truth": "all" if known == len(task) else "some" if known else "none",
+        "truth_rows": known,
+        "cut_share": {n: c["cut"] / max(c["rows"], 1) for n, c in counts.items() if c},
+        "unknown_share": {n: c["unknown"] / max(c["tokens"], 1) for n, c in counts.items() if c},
+    }
+
+
+def _fingerprints(ready: Ready) -> dict[str, Any]:
+    from outgrow.fingerprints import fingerprint
+
+    return {
+        "study": fingerprint(ready.study.plain()),
+        "task": ready.task.key,
+        "views": {name: about["key"] for name, about in ready.keys().items()},
+        "code": code_version("outgrow.studies.run"),
+    }
+
+
+def _best(results: Results, plan: Plan) -> tuple[Cellwork, str] | None:
+    """Choose whose student is saved: the first of the ranking that spent no truth; its first seed."""
+    ranked = results.ranked()
+    if not ranked:
+        return None
+    cell = ranked[0]
+    names = cell.evaluations[0].cell
+    seed = cell.evaluations[0].seed
+    work = next(w for w in plan.cells if dict(w.cell) == dict(names) and w.seed == seed)
+    if results.scored:
+        return work, f"best mean {results.metric} on the test rows among {len(ranked)}; seed {seed}"
+    return work, f"the first of the study, because there is no truth to choose by; seed {seed}"
+
+
+def save_best(ready: Ready, plan: Plan, results: Results, folder: Path) -> Results:
+    """Save the best student, to be loaded with :func:`outgrow.load`; return the results that name it."""
+    from outgrow.learners.ridge import RidgeHead
+
+    from outgrow.encoders.encode import fitted
+    from outgrow.encoders.views import parse
+    from outgrow.learners.linear import LinearHead
+    from outgrow.studies.student import Student
+
+    chosen = _best(results, plan)
+    if chosen is None:
+        return results
+    work, reason = chosen
+    head = load_head(ready.store.path(work.student) / "head")
+    spec = next(s for s in ready.study.students if student_name(s, view_name(s)) == work.cell["student"])
+    view = view_name(spec)
+    own = view == INPUTS or view in ready.extra
+    cell = next(c for c in results.cells if dict(c.evaluations[0].cell) == dict(work.cell))
+    about = {"study": results.name, "cell": dict(work.cell), "seed": work.seed, "reason": reason, "row": cell.row()}
+    about |= {"fingerprints": results.fingerprints, "student_key": work.student}
+    encoder = None if own else fitted(ready.task, spec.view(), ready.store)
+    layer = None if own else parse(spec.view()).layer
+    Student(head, encoder, layer, view, about).save(folder)
+    return replace(results, best={**work.cell, "seed": work.seed, "reason": reason, "folder": folder.name})
+
+
+def write_rows(ready: Ready, plan: Plan, results: Results, folder: Path, show_text: bool) -> None:
+    """Write ``rows.parquet``: for the best student, one line per row with each source's label and where they disagree."""
+    import pandas as pd
+
+    from outgrow.store import atomic_write
+
+    if results.best is None:
+        return
+    best = {k: results.best[k] for k in ("task", "supervisor", "student", "method")}
+    work = next(w for w in plan.cells if dict(w.cell) == best and w.seed == results.best["seed"])
+    task, roles = ready.task, ready.roles[work.seed]
+    weak = WeakLabels.stack([WeakLabels.load(ready.store.path(k)) for k in work.labels])
+    output = np.load(ready.store.path(work.student) / "outputs.npy", allow_pickle=False)
+    role = np.full(len(task), "", dtype=object)
+    for name in ("teach", "transfer", "select", "test"):
+        role[roles[name]] = name
+    table: dict[str, Any] = {"id": task.names, "role": role}
+    combined, there = weak.one(weak.at(roles.transfer).prior())
+    if task.kind == "value":
+        for j, source in enumerate(weak.sources):
+            table[f"value {source.name}"] = np.where(weak.covered[:, j], weak.probs[:, j, 0], np.nan)
+        table["value student"] = output[:, 0]
+        table["disagreement"] = np.where(there, np.abs(output[:, 0] - combined[:, 0]), np.nan)
+    else:
+        classes = task.classes.astype(object)
+        named = weak.hard()
+        for j, source in enumerate(weak.sources):
+            table[f"label {source.name}"] = np.where(named[:, j] >= 0, classes[named[:, j]], None)
+            table[f"probability {source.name}"] = np.where(weak.covered[:, j], weak.probs[:, j].max(axis=1), np.nan)
+        table["label student"] = classes[output.argmax(axis=1)]
+        table["probability student"] = output.max(axis=1)
+        # Half the total difference of the two probability vectors: 0 the same, 1 sure of different classes.
+        table["disagreement"] = np.where(there, 0.5 * np.abs(output - combined).sum(axis=1), np.nan)
+    if show_text and task.is_text:
+        table["input"] = list(task.inputs)
+    with atomic_write(folder / "rows.parquet") as part:
+        pd.DataFrame(table).to_parquet(part, index=False)

@@ -1,0 +1,318 @@
+"""A study made ready: task, roles, supervisors and views at hand, and the plan of jobs; nothing trained yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outgrow.errors import StudyError
+from outgrow.fingerprints import fingerprint
+from outgrow.store import Journal, Store, write_json
+from outgrow.studies.plan import Plan, check_needs, make_plan, view_name
+from outgrow.studies.study import Study, TaskSpec
+from outgrow.tasks.rows import INPUTS, Rows, View
+from outgrow.tasks.split import ROLES, Roles, sample, split
+from outgrow.tasks.task import Task
+
+__all__ = ["Ready", "load_task", "make_ready"]
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """Everything that jobs need.
+
+    Parameters
+    ----------
+    study : Study
+    task : Task
+    roles : mapping of int to Roles
+        By seed.
+    groups : mapping of str to list
+        Name of each line of ``supervisors`` -> its supervisors, unfitted.
+    rows : Rows
+        All rows, with their views; without matrices before :func:`encode_views`.
+    wanted : mapping
+        View name -> what encoders read it from.
+    metric : str
+    notes : tuple of str
+        What is not computed, and why.
+    """
+
+    study: Study
+    task: Task
+    store: Store
+    roles: Mapping[int, Roles]
+    groups: Mapping[str, list[Any]]
+    rows: Rows
+    wanted: Mapping[str, Any]
+    metric: str
+    forecasts: tuple[str, ...]
+    audits: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def supervisors(self) -> dict[str, Any]:
+        """All supervisors by name."""
+        return {s.name: s for group in self.groups.values() for s in group}
+
+    def keys(self) -> dict[str, dict[str, str]]:
+        """Return the key and file of each view, from names alone where it is not made yet."""
+        from outgrow.encoders.encode import view_key
+
+        found = {}
+        for name, spec in self.wanted.items():
+            view = self.rows.views.get(name)
+            key = view.fingerprint() if view is not None and view.matrix else view_key(self.task, spec)
+            path = getattr(view.values, "filename", None) if view is not None else None
+            found[name] = {"key": key, "path": str(path) if path else ""}
+        return found
+
+    def plan(self) -> Plan:
+        """Lay out the jobs. Roles and truth are stored first, because jobs in other processes read them."""
+        return make_plan(
+            self.study,
+            self.task,
+            self.groups,
+            self.keys(),
+            self.roles,
+            {seed: self._roles_key(r) for seed, r in self.roles.items()},
+            self._truth_key(),
+            list(self.forecasts),
+            self.metric,
+        )
+
+    def _roles_key(self, roles: Roles) -> str:
+        return fingerprint("roles", *(roles[r] for r in ROLES), roles.seed)
+
+    def _truth_key(self) -> str:
+        return fingerprint("truth of", self.task.name, self.task.key, self.task.truth_key)
+
+    def lay_down(self) -> None:
+        """Write roles, truth, and a numeric task's own matrix into the store."""
+
+        def truth(folder: Path) -> None:
+            np.save(folder / "truth.npy", self.task.truth_at(self.task.ids))
+            write_json(folder / "task.json", {"name": self.task.name})
+
+        self._put(self._truth_key(), "truth", truth)
+        for roles in self.roles.values():
+
+            def write(folder: Path, roles: Roles = roles) -> None:
+                for role in ROLES:
+                    np.save(folder / f"{role}.npy", roles[role])
+                write_json(folder / "roles.json", {"seed": roles.seed})
+
+            self._put(self._roles_key(roles), "roles", write)
+
+    def _put(self, key: str, kind: str, write: Callable[[Path], None]) -> Path:
+        with self.store.lock(key):
+            return self.store.get(key) or self.store.put(key, kind, write, task=self.task.key)
+
+    def encode_views(self, *, progress: bool, say: Say, journal: Journal | None) -> Ready:
+        """Make the views that are not stored, and return the same with all of them at hand."""
+        from outgrow.encoders.encode import encode
+
+        given = {n for n in self.wanted if n == INPUTS or n in self.extra}
+        wanted = [spec for name, spec in self.wanted.items() if name not in given]
+        rows = encode(self.task, wanted, store=self.store, progress=progress, show=say, journal=journal)
+        for name in given:
+            values = np.asarray(self.extra.get(name, self.task.inputs), dtype=np.float64)
+            key = fingerprint("matrix", values)
+            folder = self._put(key, "view", lambda folder, values=values: np.save(folder / "view.npy", values))  # type: ignore[misc]
+            values = np.load(folder / "view.npy", mmap_mode="r", allow_pickle=False)
+            rows = Rows(rows.ids, {**rows.views, name: View(values, key)})
+        return replace(self, rows=rows)
+
+
+def load_task(spec: TaskSpec, name: str, folder: Path, say: Say) -> tuple[Task, dict[str, Any]]:
+    """Read the task that a study names, and the further views that come with arrays."""
+    extra: dict[str, Any] = {}
+    if spec.packaged is not None:
+        from outgrow.tasks.packaged import packaged
+
+        task = packaged(spec.packaged, say=say)
+    elif spec.arrays is not None:
+        loaded = {k: _array(folder / path, k) for k, path in spec.arrays.items()}
+        extra = {k: loaded.pop(k) for k in list(loaded) if k not in ("inputs", "truth", "groups")}
+        options = _given(spec, "classes", "kind", "on_conflict")
+        task = Task.from_arrays(
+            loaded["inputs"], loaded.get("truth"), groups=loaded.get("groups"), name=spec.name or name, **options
+        )
+    else:
+        options = _given(spec, "id", "group", "name", "kind", "classes", "on_conflict")
+        if spec.hub is not None:
+            task = Task.from_hub(
+                spec.hub, spec.input or "", spec.truth, **options, **_given(spec, "config", "split", "revision")
+            )
+        else:
+            path = Path(spec.file or "").expanduser()
+            path = path if path.is_absolute() else folder / path
+            task = Task.from_file(path, spec.input or "", spec.truth, **options, **_given(spec, "encoding"))
+    if spec.sample is not None and spec.sample < len(task):
+        if extra:
+            raise StudyError("task.sample cannot be used with further views; cut the arrays before")
+        task = sample(task, spec.sample)
+    if spec.truth_rows is not None:
+        known = task.ids[task.has_truth]
+        if spec.truth_rows > len(known):
+            raise StudyError(
+                f"task.truth_rows asks for {spec.truth_rows} rows and {len(known)} have truth; ask for fewer"
+            )
+        task = task.hide(np.sort(np.random.default_rng(0).permutation(known)[: spec.truth_rows]))
+    return task, extra
+
+
+def _array(path: Path, what: str) -> Any:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise StudyError(
+            f"task.arrays.{what}: {path} is no .npy file of numbers or text ({type(error).__name__})"
+        ) from error
+
+
+def _given(spec: TaskSpec, *keys: str) -> dict[str, Any]:
+    return {k: getattr(spec, k) for k in keys if getattr(spec, k) is not None}
+
+
+def make_ready(
+    study: Study,
+    *,
+    task: Task | None = None,
+    views: Mapping[str, Any] | None = None,
+    store: Store | None = None,
+    say: Say = lambda sentence: None,
+) -> Ready:
+    """Load, split, build and check; say in one sentence what cannot be done, before any work.
+
+    Parameters
+    ----------
+    study : Study
+    task : Task, optional
+        In place of the one the study names.
+    views : mapping, optional
+        Further matrices (N, d) of the task's rows, by view name.
+
+    Raises
+    ------
+    InputError
+        A study that names what does not exist, lacks what its methods need, or has no supervisor left.
+    """
+    from outgrow.catalogue import catalogue, find
+    from outgrow.scores.metrics import default_metric, metrics_for
+
+    forecasts = tuple(study.forecasts if study.forecasts is not None else catalogue("forecasts"))
+    audits = tuple(study.audits if study.audits is not None else catalogue("audits"))
+    for folder, names in (("forecasts", forecasts), ("audits", audits)):
+        for name in names:
+            find(folder, name)
+    extra: dict[str, Any] = {}
+    if task is None:
+        task, extra = load_task(study.task, study.name, study.folder, say)
+    extra |= dict(views or {})
+    for name, values in extra.items():
+        if np.ndim(values) != 2 or len(values) != len(task):
+            raise StudyError(
+                f"view {name!r} has shape {np.shape(values)}; it needs one row for each of the {len(task)} inputs"
+            )
+    c = None if task.kind == "value" else len(task.classes)
+    metric = study.metric or default_metric(task.kind, task.truth_at(task.ids), c)
+    if metric not in metrics_for(task.kind):
+        raise StudyError(
+            f"metric {metric!r} is not for a task of {task.kind}; choose one of {', '.join(metrics_for(task.kind))}"
+        )
+    sizes = study.split.model_dump(exclude_none=True)
+    roles = {seed: split(task, seed, **sizes) for seed in study.seeds}
+    notes = [*task.notes, *(n for r in roles.values() for n in r.notes)]
+    groups, left_out = _groups(study, task, roles)
+    notes += left_out
+    if not groups:
+        raise StudyError(f"no supervisor is left: {' '.join(left_out)}")
+    wanted: dict[str, Any] = {}
+    for supervisor in (s for group in groups.values() for s in group):
+        on = getattr(supervisor, "on", None)
+        if on is not None and (on != INPUTS or supervisor.needs_truth):
+            wanted.setdefault(on, on)
+    for student in study.students:
+        wanted.setdefault(view_name(student), student.view())
+    from outgrow.encoders.encode import view_key
+
+    for name, spec in wanted.items():
+        if name not in extra:
+            if name == INPUTS and task.is_text:
+                raise StudyError(
+                    "a student or probe reads 'inputs', and this task's inputs are text; name an encoder such as minilm"
+                )
+            if name != INPUTS:
+                view_key(task, spec)
+    sources = {g: [_Planned(s.name, getattr(s, "on", None)) for s in group] for g, group in groups.items()}
+    check_needs(study, list(wanted), sources, roles[study.seeds[0]], task.kind)
+    select = all(len(r.select) for r in roles.values())
+    kept = tuple(f for f in forecasts if select or not find("forecasts", f)().needs().select)
+    if len(kept) < len(forecasts):
+        notes.append(f"No forecast by {', '.join(f for f in forecasts if f not in kept)}: there are no select rows.")
+    rows = Rows(task.ids, {INPUTS: View(task.inputs, task.key)})
+    return Ready(
+        study,
+        task,
+        store or Store(),
+        roles,
+        groups,
+        rows,
+        wanted,
+        metric,
+        kept,
+        audits,
+        tuple(dict.fromkeys(notes)),
+        extra,
+    )
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """What is known of a source before its supervisor is fitted."""
+
+    name: str
+    view: str | None
+
+
+def _groups(study: Study, task: Task, roles: Mapping[int, Roles]) -> tuple[dict[str, list[Any]], list[str]]:
+    from outgrow.supervisors.factory import supervisor
+
+    classes = None if task.kind == "value" else task.classes.tolist()
+    groups: dict[str, list[Any]] = {}
+    notes: list[str] = []
+    teach = all(len(r.teach) for r in roles.values())
+    made: dict[str, Any] = {}
+    for entry in study.supervisors:
+        group = []
+        for spec in entry if isinstance(entry, list) else [entry]:
+            one = supervisor(
+                {"probe": spec} if isinstance(spec, str) else spec,
+                classes=classes,
+                kind=task.kind,
+                names=task.names,
+                folder=study.folder,
+            )
+            if one.needs_truth and not teach:
+                notes.append(
+                    f"Supervisor {one.name!r} is left out: it learns from truth on teach rows, and there are none."
+                )
+                continue
+            twin = made.setdefault(one.name, one)
+            if twin is not one and fingerprint(twin) != fingerprint(one):
+                raise StudyError(f"two different supervisors are called {one.name!r}; give one of them a name")
+            group.append(twin)
+        if group:
+            name = " + ".join(s.name for s in group)
+            if name in groups:
+                raise StudyError(f"supervisor {name!r} stands in the study twice; remove one")
+            groups[name] = group
+    return groups, list(dict.fromkeys(notes))

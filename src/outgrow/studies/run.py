@@ -1,0 +1,260 @@
+"""Run a study: skip what the store holds, do the rest, gather results, write them. A killed run goes on where it was."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from outgrow.errors import OutgrowError
+from outgrow.store import Journal, Store, lock
+from outgrow.studies.executors import run_jobs
+from outgrow.studies.gather import gather, save_best, write_rows
+from outgrow.studies.plan import Job, Plan
+from outgrow.studies.ready import Ready, Say, make_ready
+from outgrow.studies.results import Results
+from outgrow.studies.study import Study
+from outgrow.studies.work import Context, do
+from outgrow.tasks.task import Task
+
+__all__ = ["carry_out", "dry_run", "run"]
+
+
+def _stderr(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+def run(
+    study: str | Path | Mapping[str, Any] | Study,
+    *,
+    task: Task | None = None,
+    views: Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+    processes: int | None = None,
+    store: Store | None = None,
+    progress: bool = True,
+    show_text: bool = False,
+    say: Say = _stderr,
+) -> Results:
+    """Run a study and write its results and report.
+
+    Parameters
+    ----------
+    study : path, mapping or Study
+    task : Task, optional
+        In place of the one the study names.
+    views : mapping, optional
+        Further matrices (N, d) of the task's rows, by view name.
+    out : path, optional
+        Folder of the results; default ``outgrow-runs/NAME`` in the current folder.
+    processes : int, optional
+        Worker processes for fits; default one per core.
+    show_text : bool
+        Let the row table and the report hold inputs.
+
+    Returns
+    -------
+    Results
+
+    Raises
+    ------
+    InputError
+        The study cannot be run as it is; nothing was done.
+    """
+    study = Study.read(study)
+    ready = make_ready(study, task=task, views=views, store=store, say=say)
+    folder = Path(out) if out is not None else Path("outgrow-runs") / study.name
+    return carry_out(ready, folder, processes=processes, progress=progress, show_text=show_text, say=say)
+
+
+def carry_out(
+    ready: Ready,
+    folder: Path,
+    *,
+    processes: int | None = None,
+    progress: bool = True,
+    show_text: bool = False,
+    say: Say = _stderr,
+) -> Results:
+    """Do all jobs of a study that is ready, and write its results into a folder."""
+    from outgrow.store import private_folder
+
+    folder = private_folder(Path(folder))
+    journal = Journal(folder / "journal.jsonl")
+    with _alone(folder, say):
+        ready.store.remember_run(ready.task.key, ready.study.name, folder)
+        start = time.perf_counter()
+        journal.write("start", study=ready.study.name, task=ready.task.key)
+        ready.study.write(folder / "study.yaml")
+        ready = ready.encode_views(progress=progress, say=say, journal=journal)
+        encoded = time.perf_counter()
+        ready.lay_down()
+        plan = ready.plan()
+        failures = _jobs(ready, plan, journal, processes or _cores(), progress, say)
+        fitted = time.perf_counter()
+        seconds = {"encode": round(encoded - start, 1), "fit": round(fitted - encoded, 1)}
+        results = gather(ready, plan, failures, environment={**environment(), "seconds": seconds})
+        results = _write(ready, plan, results, folder, journal, show_text)
+        journal.write("end", failed=len(failures))
+    return results
+
+
+def _jobs(
+    ready: Ready, plan: Plan, journal: Journal, processes: int, progress: bool, say: Say
+) -> list[tuple[Job, str]]:
+    store = ready.store
+    todo = []
+    for job in plan.jobs:
+        before = len(store.damaged)
+        if store.get(job.key) is None:
+            todo.append(job)
+        if len(store.damaged) > before:
+            say(f"the stored {job.kind} of {job.label} does not match its checksum and is made again")
+    held = len(plan.jobs) - len(todo)
+    if held:
+        journal.write("held", jobs=held)
+        say(f"{held} of {len(plan.jobs)} jobs are stored from before")
+    context = Context(store, rows=ready.rows, supervisors=ready.supervisors)
+    failures: list[tuple[Job, str]] = []
+    with _bar(progress, len(todo)) as tick:
+        for outcome in run_jobs(todo, lambda spec: do(spec, context), processes=processes, root=str(store.root)):
+            job = outcome.job
+            if outcome.error:
+                failures.append((job, outcome.error))
+                journal.write("failed", kind=job.kind, key=job.key, label=job.label, error=outcome.error)
+                if not outcome.skipped:
+                    say(f"failed: {job.label}: {outcome.error}")
+            else:
+                journal.write("done", kind=job.kind, key=job.key, label=job.label, seconds=round(outcome.seconds, 3))
+            tick(job.label)
+    return failures
+
+
+def _write(ready: Ready, plan: Plan, results: Results, folder: Path, journal: Journal, show_text: bool) -> Results:
+    """Write everything a person takes away; the report comes last, so that it stands for a whole run."""
+    from outgrow.reports.html import render
+    from outgrow.reports.markdown import to_markdown
+
+    from outgrow.store import atomic_write
+
+    results = save_best(ready, plan, results, folder / "student")
+    journal.write("wrote", what="student")
+    write_rows(ready, plan, results, folder, show_text)
+    journal.write("wrote", what="rows")
+    results.save(folder)
+    journal.write("wrote", what="results")
+    for name, text in (("report.md", to_markdown(results)), ("report.html", render(results))):
+        with atomic_write(folder / name) as part:
+            part.write_text(text, "utf-8")
+        journal.write("wrote", what=name)
+    return results
+
+
+def dry_run(ready: Ready) -> dict[str, Any]:
+    """Say what a run would do: jobs, what the store holds, time and space. Nothing is made.
+
+    Returns
+    -------
+    dict
+        ``jobs`` (kind, label, stored), ``stored``, ``seconds`` (None when unknown), ``bytes``, ``download``.
+    """
+    from outgrow.encoders.estimate import estimate
+    from outgrow.tasks.rows import INPUTS
+
+    wanted = [spec for name, spec in ready.wanted.items() if name != INPUTS and name not in ready.extra]
+    cost = estimate(ready.task, wanted, store=ready.store)
+    jobs: list[dict[str, Any]] = [
+        {"kind": "view", "label": name, "stored": name in cost.stored or name == INPUTS or name in ready.extra}
+        for name in ready.wanted
+    ]
+    plan = ready.plan()
+    jobs += [{"kind": j.kind, "label": j.label, "stored": ready.store.path(j.key).is_dir()} for j in plan.jobs]
+    heads = sum(not j["stored"] for j in jobs if j["kind"] in ("reference", "student", "labels"))
+    rows = max(len(r.transfer) for r in ready.roles.values())
+    # A cross-validated head on 2,000 rows of 576 features takes about a second of one core.
+    fits = heads * max(0.2, rows / 2000) / _cores()
+    return {
+        "jobs": jobs,
+        "stored": sum(j["stored"] for j in jobs),
+        "seconds": None if cost.seconds is None else round(cost.seconds + fits, 1),
+        "bytes": cost.bytes,
+        "download": cost.download,
+        "notes": list(ready.notes),
+    }
+
+
+def environment() -> dict[str, Any]:
+    """Return versions, processor and threads, for reports."""
+    import importlib.metadata
+
+    import torch
+
+    import outgrow
+
+    versions = {"outgrow": outgrow.__version__, "python": platform.python_version()}
+    for name in ("numpy", "scipy", "scikit-learn", "torch", "transformers", "tokenizers"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return {
+        "versions": versions,
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": _cores(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"
+
+
+def _cores() -> int:
+    import os
+
+    with contextlib.suppress(AttributeError):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def _alone(folder: Path, say: Say) -> Iterator[None]:
+    """Hold the results folder: a second run of the same study waits for the first, and then finds its jobs stored."""
+    held = lock(folder / "run", timeout=0.2)
+    try:
+        held.__enter__()
+    except OutgrowError:
+        say(f"another process is running a study into {folder}; waiting for it to end")
+        held = lock(folder / "run")
+        held.__enter__()
+    try:
+        yield
+    finally:
+        held.__exit__(None, None, None)
+
+
+@contextlib.contextmanager
+def _bar(progress: bool, total: int) -> Iterator[Callable[[str], None]]:
+    if not (progress and total and sys.stderr.isatty()):
+        yield lambda label: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("fits"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        job = bar.add_task("", total=total)
+        yield lambda label: bar.update(job, advance=1, description=label)
