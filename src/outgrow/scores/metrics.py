@@ -284,7 +284,7 @@ def brier(outputs: ArrayLike, truth: ArrayLike) -> float:
 
 
 def ece(outputs: ArrayLike, truth: ArrayLike, bins: int = ECE_BINS) -> float:
-    """Return the expected calibration error of the named class: |share right - mean confidence| over bins, weighted by rows.
+    """Return the expected calibration error of the named class: ``|share right - mean confidence|`` over bins, weighted by rows.
 
     Bins of equal width over [0, 1], 15 unless said, closed above (Guo et al. 2017, equation 3).
     """
