@@ -1,7 +1,7 @@
 """Encoders: inputs become views, matrices that are made once and cached by content.
 
-``outgrow.encode`` makes views of a task; ``outgrow.encoders.encoder.encoder`` makes one encoder by name. Neither is handed on here,
-because a module of the same name would hide it.
+``outgrow.encode`` makes views of a task, ``encoder.encoder`` one encoder by name, ``estimate.estimate`` says what views cost. They are
+not handed on here, because modules of the same names would hide them.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ from typing import Any
 
 _NAMES = {
     "encode_new": "encode",
-    "estimate": "encode",
     "fitted": "encode",
-    "view_key": "encode",
+    "view_key": "keys",
     "view_notes": "encode",
     "BaseEncoder": "encoder",
     "Counts": "encoder",
     "Encoder": "encoder",
-    "ViewSpec": "encoder",
+    "ViewSpec": "views",
     "encoder_table": "encoder",
     "load_encoder": "encoder",
-    "parse": "encoder",
+    "parse": "views",
     "save_encoder": "encoder",
 }
 

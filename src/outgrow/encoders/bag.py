@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from outgrow.encoders.encoder import BaseEncoder, Counts, Layer, Views
+from outgrow.encoders.encoder import BaseEncoder, Counts, Layer, Views, sound_text
 from outgrow.errors import InputError, nearest
 from outgrow.fingerprints import code_version
 
@@ -41,6 +41,8 @@ class TfidfEncoder(BaseEncoder):
     """
 
     name = "tfidf"
+    # Leaving out the rarest tokens is its design.
+    unknown_limit = 0.25
 
     def __init__(self, analyzer: str = "word", features: int = 5000):
         if analyzer not in ("word", "char"):
@@ -82,7 +84,7 @@ class TfidfEncoder(BaseEncoder):
             lowercase=self.analyzer == "word",
             dtype=np.float64,
         )
-        return vectorizer.transform(list(inputs))
+        return vectorizer.transform(sound_text(inputs))
 
     def fit(self, inputs: Sequence[str]) -> Self:
         """Choose the columns and their weights.

@@ -5,23 +5,22 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from outgrow.encoders.encoder import Counts, Encoder, Layer, ViewSpec, check_layer, named
+from outgrow.encoders.encoder import Counts, Encoder, Layer, check_layer
+from outgrow.encoders.estimate import Estimate, estimate
+from outgrow.encoders.keys import check_text, key_of, view_key
 from outgrow.encoders.shards import VIEW, build_views
-from outgrow.errors import InputError
-from outgrow.fingerprints import fingerprint
+from outgrow.encoders.views import ViewSpec, Wanted, groups, named
 from outgrow.store import Journal, Store, read_json, write_json
 from outgrow.tasks.rows import INPUTS, Rows, View
 
 __all__ = ["Estimate", "encode", "encode_new", "estimate", "fitted", "view_key", "view_notes"]
 
-Wanted = str | Mapping[str, Any] | ViewSpec
 Show = Callable[[str], None]
 _NOTES = "notes.json"
 _STATE = "state"
@@ -72,11 +71,11 @@ def encode(
     specs = [s for s in named(views) if s.name != INPUTS]
     if not specs:
         return rows
-    _text(task, specs)
+    check_text(task, specs)
     store = store or Store()
     show = show or _stderr
     made: dict[str, View] = {}
-    for group in _groups(specs):
+    for group in groups(specs):
         made.update(_encode_group(task, group, store, progress, show, journal))
     for spec in specs:
         rows = Rows(rows.ids, {**rows.views, spec.name: made[spec.name]})
@@ -89,7 +88,7 @@ def _encode_group(
     enc = specs[0].make()
     enc.say = show
     layers = {spec.name: check_layer(enc, spec.layer) for spec in specs}
-    keys = {layer: _key(enc, layer, task) for layer in dict.fromkeys(layers.values())}
+    keys = {layer: key_of(enc, layer, task) for layer in dict.fromkeys(layers.values())}
     missing = {layer: key for layer, key in keys.items() if _get(store, key, specs[0].encoder, show) is None}
     if missing:
         with contextlib.ExitStack() as locks:
@@ -100,7 +99,7 @@ def _encode_group(
             if missing:
                 _make(enc, specs[0].group(), task, missing, store, progress, journal)
     notes = [read_json(store.path(key) / _NOTES) for key in keys.values()]
-    said = Counts(**notes[0]["counts"]).sentences(specs[0].group())
+    said = Counts(**notes[0]["counts"]).sentences(specs[0].group(), unknown_limit=enc.unknown_limit)
     for sentence in said if missing else said[1:]:
         show(sentence)
     return {name: View(_open(store, keys[layer]), keys[layer]) for name, layer in layers.items()}
@@ -175,34 +174,6 @@ def _stderr(sentence: str) -> None:
     print(sentence, file=sys.stderr)
 
 
-def _groups(specs: Iterable[ViewSpec]) -> list[list[ViewSpec]]:
-    groups: dict[str, list[ViewSpec]] = {}
-    for spec in specs:
-        groups.setdefault(spec.group(), []).append(spec)
-    return list(groups.values())
-
-
-def _text(task: Any, specs: Sequence[ViewSpec]) -> None:
-    if isinstance(task.inputs, np.ndarray) and task.inputs.dtype.kind not in "OUS":
-        raise InputError(
-            f"the task's inputs are numbers, and encoder {specs[0].encoder!r} reads text; use the view 'inputs' itself"
-        )
-
-
-def _key(enc: Encoder, layer: Layer, task: Any) -> str:
-    return fingerprint("view", enc.recipe(layer), task.key)
-
-
-def view_key(task: Any, view: Wanted) -> str:
-    """Return the fingerprint of one view of a task, without making it."""
-    (spec,) = named(view)
-    if spec.name == INPUTS:
-        return str(task.key)
-    _text(task, [spec])
-    enc = spec.make()
-    return _key(enc, check_layer(enc, spec.layer), task)
-
-
 def view_notes(task: Any, view: Wanted, store: Store | None = None) -> dict[str, Any] | None:
     """Return what was counted when a view was made (``counts``: rows, tokens, cut, unknown, empty), or None when it is not stored."""
     store = store or Store()
@@ -215,7 +186,7 @@ def fitted(task: Any, view: Wanted, store: Store | None = None) -> Encoder:
     store = store or Store()
     (spec,) = named(view)
     enc = spec.make()
-    key = _key(enc, check_layer(enc, spec.layer), task)
+    key = key_of(enc, check_layer(enc, spec.layer), task)
     if store.get(key) is None:
         return enc.fit(task.inputs)
     return enc.load_state(store.path(key) / _STATE)
@@ -255,102 +226,7 @@ def encode_new(
                 matrix[shard.rows] = found[layer]
                 counts += met
                 tick(shard.size)
-        for sentence in counts.sentences(name)[1:]:
+        for sentence in counts.sentences(name, unknown_limit=enc.unknown_limit)[1:]:
             show(sentence)
         views[name] = View(matrix)
     return Rows(np.arange(len(inputs)), views)
-
-
-# --- before any work -------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What views will cost.
-
-    Parameters
-    ----------
-    seconds : float or None
-        On this machine now; None when a model's size is not known before it is fetched.
-    bytes : int
-        On disk, for views not stored yet.
-    download : int
-        Bytes of packaged archives not fetched yet.
-    stored : tuple of str
-        Views the store holds.
-    """
-
-    seconds: float | None
-    bytes: int
-    download: int
-    stored: tuple[str, ...]
-
-
-def estimate(task: Any, views: Wanted | Iterable[Wanted], *, store: Store | None = None) -> Estimate:
-    """Estimate time and space, for ``--dry-run``: nothing is fetched or written.
-
-    Tokens are guessed from characters (four a token), a transformer's time from its matrix products at the rate of a short timed one.
-    """
-    store = store or Store()
-    seconds: float | None = 0.0
-    size = download = 0
-    stored: list[str] = []
-    n = len(task.inputs)
-    for group in _groups(s for s in named(views) if s.name != INPUTS):
-        _text(task, group)
-        cost = _cost(task, group, store)
-        stored += cost.stored
-        size += cost.bytes
-        download += cost.download
-        seconds = None if seconds is None or cost.seconds is None else seconds + cost.seconds
-    return Estimate(None if n and seconds is None else seconds, size, download, tuple(stored))
-
-
-def _cost(task: Any, group: Sequence[ViewSpec], store: Store) -> Estimate:
-    from outgrow.encoders.encoder import TABLE
-    from outgrow.errors import FetchError, MissingExtra
-    from outgrow.tasks.archives import is_fetched
-    from outgrow.tasks.pins import archive
-
-    n, entry = len(task.inputs), TABLE.get(group[0].encoder)
-    fetch = archive(entry.archive).size if entry and entry.archive and not is_fetched(entry.archive) else 0
-    enc = group[0].make()
-    if entry is None:
-        # A Hub id that is not in the Hub's cache would be fetched to be asked; it is only named.
-        try:
-            enc.width  # noqa: B018
-        except (FetchError, MissingExtra):
-            return Estimate(None, 0, 0, ())
-    layers = {spec.name: check_layer(enc, spec.layer) for spec in group}
-    stored = tuple(
-        name for name, layer in layers.items() if (store.path(_key(enc, layer, task)) / "manifest.json").is_file()
-    )
-    missing = {layer for name, layer in layers.items() if name not in stored}
-    width = enc.width if enc.depth is not None or (entry and entry.width) else getattr(enc, "features", 0)
-    if not missing:
-        return Estimate(0.0, 0, 0, stored)
-    seconds = n / 5000 if enc.depth is None else _seconds(task, enc, max(layer or 0 for layer in missing))
-    return Estimate(seconds, 4 * n * width * len(missing), fetch, stored)
-
-
-def _seconds(task: Any, enc: Any, deepest: int) -> float:
-    import time
-
-    import torch
-
-    inputs = task.inputs
-    sample = range(0, len(inputs), max(1, len(inputs) // 500))
-    tokens = (
-        sum(min(len(inputs[i]) / 4 + 1, getattr(enc, "max_tokens", 512)) for i in sample)
-        / max(len(sample), 1)
-        * len(inputs)
-    )
-    left, right = torch.zeros(512, 512), torch.zeros(512, 2048)
-    times = []
-    for _ in range(6):
-        start = time.perf_counter()
-        torch.mm(left, right)
-        times.append(time.perf_counter() - start)
-    rate = 2 * 512 * 512 * 2048 / min(times)
-    # Around three quarters of the product's rate reach the tokens; attention and padding take the rest.
-    return float(tokens * 2 * 12 * deepest * enc.width**2 / (0.75 * rate))

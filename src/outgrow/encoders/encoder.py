@@ -1,9 +1,4 @@
-"""What an encoder is, how one is named, and the one table of those that come with the package.
-
-A view is asked for as ``"smollm2/18"`` (encoder, layer), ``"tfidf"`` (the only one, or the last layer), ``"org/name/12"`` (a Hub id),
-``"./folder/12"``, or as a mapping ``{encoder: smollm2, layer: 18, pooling: last}``. Layer 0 is the embeddings, layer k the hidden state
-after k blocks, and the last layer what the model gives out (after its final norm, where it has one).
-"""
+"""What an encoder is, how one is named, and the one table of those that come with the package."""
 
 from __future__ import annotations
 
@@ -11,8 +6,8 @@ import importlib
 import importlib.metadata
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -26,11 +21,10 @@ __all__ = [
     "BaseEncoder",
     "Counts",
     "Encoder",
-    "ViewSpec",
+    "check_layer",
     "encoder",
     "encoder_table",
     "load_encoder",
-    "parse",
     "save_encoder",
 ]
 
@@ -68,8 +62,8 @@ class Counts:
         """The five numbers, in order."""
         return self.rows, self.tokens, self.cut, self.unknown, self.empty
 
-    def sentences(self, name: str, limit: float = 0.05) -> list[str]:
-        """Say the shares, and warn of those above ``limit``."""
+    def sentences(self, name: str, limit: float = 0.05, unknown_limit: float = 0.05) -> list[str]:
+        """Say the shares, and warn of a share of cut texts above ``limit`` and of unknown tokens above ``unknown_limit``."""
         if not self.rows:
             return []
         cut, unknown = self.cut / self.rows, self.unknown / max(self.tokens, 1)
@@ -82,7 +76,7 @@ class Counts:
             said.append(
                 f"warning: {name} sees only the beginning of {cut:.1%} of the texts; raise max_tokens if the ends matter"
             )
-        if unknown > limit:
+        if unknown > unknown_limit:
             said.append(f"warning: {unknown:.1%} of the tokens are unknown to {name}, which does not see them")
         return said
 
@@ -93,6 +87,7 @@ class Encoder(Protocol):
 
     name: str
     say: Callable[[str], None] | None
+    unknown_limit: float
 
     @property
     def depth(self) -> Layer:
@@ -135,7 +130,10 @@ class BaseEncoder:
 
     name: str = ""
     shard_rows = 20_000
-    say: Callable[[str], None] | None = None  # told before a download or a conversion
+    # Told a sentence before a download or a conversion.
+    say: Callable[[str], None] | None = None
+    # Share of unknown tokens above which a person is warned.
+    unknown_limit = 0.05
 
     @property
     def depth(self) -> Layer:
@@ -164,6 +162,26 @@ class BaseEncoder:
     def load_state(self, folder: Path) -> Self:
         """Read nothing."""
         return self
+
+
+def sound_text(inputs: Sequence[str]) -> list[str]:
+    """Return the texts with lone surrogates, which no tokenizer takes, replaced by question marks.
+
+    Raises
+    ------
+    InputError
+        When an input is no text; its position is named.
+    """
+    out = []
+    for i, text in enumerate(inputs):
+        if not isinstance(text, str):
+            raise InputError(f"encoders read text, and input {i} is of type {type(text).__name__}")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            text = text.encode("utf-8", "replace").decode()
+        out.append(text)
+    return out
 
 
 # --- the table -------------------------------------------------------------------------------------------------------------------------
@@ -238,88 +256,6 @@ def _hub_or_folder(name: str) -> bool:
     return re.fullmatch(r"[\w.-]+/[\w.-]+", name) is not None and not name.rpartition("/")[2].isdecimal()
 
 
-# --- naming views ----------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class ViewSpec:
-    """One view a person asks for.
-
-    Parameters
-    ----------
-    encoder : str
-        Name of the encoder.
-    layer : int or None
-        None is the only view, or the last layer.
-    options : mapping
-        Options of the encoder that differ from its defaults.
-    """
-
-    encoder: str
-    layer: Layer = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """The view's name: ``smollm2/18``, and with options ``smollm2/18[pooling=last]``."""
-        options = ",".join(f"{k}={self.options[k]}" for k in sorted(self.options))
-        return self.encoder + (f"/{self.layer}" if self.layer is not None else "") + (f"[{options}]" if options else "")
-
-    def make(self) -> Encoder:
-        """Make its encoder."""
-        return encoder(self.encoder, **self.options)
-
-    def group(self) -> str:
-        """What views read in one pass have in common."""
-        return ViewSpec(self.encoder, None, self.options).name
-
-
-def parse(view: str | Mapping[str, Any] | ViewSpec) -> ViewSpec:
-    """Read what a person wrote for a view.
-
-    Raises
-    ------
-    InputError
-        When it is no name, mapping or layer number.
-    """
-    if isinstance(view, ViewSpec):
-        return view
-    if isinstance(view, Mapping):
-        given = dict(view)
-        if not isinstance(given.get("encoder"), str):
-            raise InputError(f"a view needs the key 'encoder'; there is {sorted(map(str, given))}")
-        inner = parse(given.pop("encoder"))
-        layer = given.pop("layer", None)
-        if layer is not None and inner.layer is not None and layer != inner.layer:
-            raise InputError(f"view {inner.name!r} is given layer {layer!r} too; give one of them")
-        return ViewSpec(
-            inner.encoder,
-            _layer(layer, inner.encoder) if layer is not None else inner.layer,
-            {**inner.options, **given},
-        )
-    if not isinstance(view, str) or not view.strip():
-        raise InputError(f"a view is a name like 'smollm2/18' or a mapping with 'encoder', not {type(view).__name__}")
-    text, _, rest = view.strip().partition("[")
-    options = dict(_option(part, view) for part in rest.rstrip("]").split(",") if part.strip()) if rest else {}
-    head, _, last = text.rpartition("/")
-    if head and last.isdecimal() and not Path(text).expanduser().is_dir():
-        return ViewSpec(head, int(last), options)
-    return ViewSpec(text, None, options)
-
-
-def _option(part: str, view: str) -> tuple[str, Any]:
-    key, equals, value = (p.strip() for p in part.partition("="))
-    if not equals:
-        raise InputError(f"view {view!r}: write options as [name=value,...]")
-    return key, int(value) if value.isdecimal() else value
-
-
-def _layer(layer: Any, name: str) -> int:
-    if isinstance(layer, bool) or not isinstance(layer, int) or layer < 0:
-        raise InputError(f"layer of {name!r} must be a whole number from 0, not {layer!r}")
-    return layer
-
-
 def check_layer(enc: Encoder, layer: Layer) -> Layer:
     """Return the layer meant (None: the last); say in a sentence when there is no such layer."""
     if enc.depth is None:
@@ -367,12 +303,3 @@ def load_encoder(folder: Path) -> Encoder:
             f"the student was trained on encoder {saved['name']!r} with model {model}, but {found} is here; its views would differ"
         )
     return enc.load_state(Path(folder))
-
-
-def named(views: Iterable[str | Mapping[str, Any] | ViewSpec] | str | Mapping[str, Any] | ViewSpec) -> list[ViewSpec]:
-    """Read one view or several, without repeats, in order."""
-    several: Iterable[str | Mapping[str, Any] | ViewSpec] = (
-        [views] if isinstance(views, str | Mapping | ViewSpec) else views
-    )
-    specs = [parse(v) for v in several]
-    return list({spec.name: spec for spec in specs}.values())

@@ -78,7 +78,7 @@ def convert(file: Path, goal: Path) -> None:
 
     The loaded object stays flagged as quantised, so its weights move to a clean one of the same configuration.
     """
-    from outgrow.encoders.text import quiet, transformers_or_extra
+    from outgrow.encoders.hub import quiet, transformers_or_extra
 
     transformers = transformers_or_extra(f"the model in {file.name}")
     try:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outgrow.encoders.encoder import BaseEncoder, Counts, Layer, Views
+from outgrow.encoders.encoder import BaseEncoder, Counts, Layer, Views, sound_text
 from outgrow.fingerprints import code_version, environment_key
 
 __all__ = ["Glove", "WordLlama"]
@@ -79,7 +79,7 @@ class WordLlama(_Static):
     def read(self, inputs: Sequence[str], layers: Sequence[Layer]) -> tuple[Views, Counts]:
         """Return the (n, 256) matrix."""
         tokenizer, table = self._load()
-        ids = [e.ids for e in tokenizer.encode_batch(list(inputs), add_special_tokens=False)]
+        ids = [e.ids for e in tokenizer.encode_batch(sound_text(inputs), add_special_tokens=False)]
         tokens = sum(map(len, ids))
         unk = tokenizer.token_to_id("<unk>")
         counts = Counts(len(ids), tokens, 0, sum(i.count(unk) for i in ids), sum(not i for i in ids))
@@ -117,7 +117,7 @@ class Glove(_Static):
         """Return the (n, 50) matrix; words outside the table are left out and counted."""
         index, table = self._load()
         ids, tokens, unknown = [], 0, 0
-        for text in inputs:
+        for text in sound_text(inputs):
             found: list[int] = []
             for word in self._token.findall(text.lower()):
                 parts = [word] if word in index else re.split(r"['’-]", word)

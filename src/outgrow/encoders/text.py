@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgrow.encoders.batching import Shard, by_length, token_batches
-from outgrow.encoders.encoder import TABLE, BaseEncoder, Counts, Layer, Views
+from outgrow.encoders.encoder import TABLE, BaseEncoder, Counts, Layer, Views, sound_text
 from outgrow.encoders.hardware import resolve_dtype
+from outgrow.encoders.hub import (
+    folder_digest,
+    has_transformers,
+    is_folder,
+    loading,
+    quiet,
+    snapshot,
+    transformers_or_extra,
+)
 from outgrow.errors import FetchError, InputError, MissingExtra, nearest
 from outgrow.fingerprints import code_version, environment_key
 
@@ -25,8 +31,6 @@ _DTYPES = ("auto", "float32", "bfloat16")
 # A shard of a model of SmolLM2's size takes five to twenty seconds on one core.
 _SHARD_WORK = 4096 * 106e6
 _CHUNK = 1000
-_WANTED = ("*.safetensors", "*.json", "*.model", "*.txt", "*.jinja")
-_LEFT = ("*/*", "consolidated*", "onnx*", "openvino*")
 
 
 class TextEncoder(BaseEncoder):
@@ -124,8 +128,8 @@ class TextEncoder(BaseEncoder):
                 from outgrow.encoders.gguf import packaged_digest
 
                 self._parts["digest"] = packaged_digest(self.name)
-            elif _is_folder(self.name):
-                self._parts["digest"] = _folder_digest(self._folder())
+            elif is_folder(self.name):
+                self._parts["digest"] = folder_digest(self._folder())
             else:
                 self._parts["digest"] = self._folder().name
         return str(self._parts["digest"])
@@ -137,7 +141,7 @@ class TextEncoder(BaseEncoder):
                 from outgrow.encoders.gguf import packaged_model
 
                 self._parts["folder"] = packaged_model(self.name, self.say)
-            elif _is_folder(self.name):
+            elif is_folder(self.name):
                 folder = Path(self.name).expanduser()
                 if not (folder / "config.json").is_file():
                     raise FetchError(
@@ -145,13 +149,24 @@ class TextEncoder(BaseEncoder):
                     )
                 self._parts["folder"] = folder
             else:
-                self._parts["folder"] = _snapshot(self.name, self.revision)
+                self._parts["folder"] = snapshot(self.name, self.revision)
         return Path(self._parts["folder"])
+
+    def at_hand(self) -> bool:
+        """Say whether depth, width and digest can be told without a network."""
+        if self.name in TABLE or is_folder(self.name) or "folder" in self._parts:
+            return True
+        try:
+            transformers_or_extra(f"encoder {self.name!r}")
+            self._parts["folder"] = snapshot(self.name, self.revision, local=True)
+        except (FetchError, MissingExtra):
+            return False
+        return True
 
     def _config(self) -> Any:
         if "config" not in self._parts:
             transformers = transformers_or_extra(f"encoder {self.name!r}")
-            with quiet(), _loading(self.name):
+            with quiet(), loading(self.name):
                 config = transformers.AutoConfig.from_pretrained(str(self._folder()))
             self._parts["config"] = getattr(config, "text_config", None) or config
         return self._parts["config"]
@@ -159,7 +174,7 @@ class TextEncoder(BaseEncoder):
     def _tokenizer(self) -> Any:
         if "tokenizer" not in self._parts:
             transformers = transformers_or_extra(f"encoder {self.name!r}")
-            with quiet(), _loading(self.name):
+            with quiet(), loading(self.name):
                 self._parts["tokenizer"] = transformers.AutoTokenizer.from_pretrained(str(self._folder()))
         return self._parts["tokenizer"]
 
@@ -175,7 +190,7 @@ class TextEncoder(BaseEncoder):
                 raise FetchError(
                     f"encoder {self.name!r} has no safetensors weights, and nothing here unpickles; convert it, or name another"
                 )
-            with quiet(), _loading(self.name):
+            with quiet(), loading(self.name):
                 model = transformers.AutoModel.from_pretrained(
                     str(folder), dtype=getattr(torch, self.dtype), use_safetensors=True
                 )
@@ -208,7 +223,7 @@ class TextEncoder(BaseEncoder):
             "verbose": False,
         }
         for start in range(0, len(texts), _CHUNK):
-            chunk = list(texts[start : start + _CHUNK])
+            chunk = sound_text(texts[start : start + _CHUNK])
             ids = tokenizer(chunk, truncation=False, **plain)["input_ids"]
             long = [i for i, tokens in enumerate(ids) if len(tokens) > limit]
             if long:
@@ -289,86 +304,3 @@ def _first(config: Any, *names: str) -> Any:
     raise InputError(
         f"a model of type {getattr(config, 'model_type', '?')!r} states no {names[0]}; it cannot be read layer by layer"
     )
-
-
-def _is_folder(name: str) -> bool:
-    return name.startswith((".", "/", "~")) or (Path(name).is_dir() and (Path(name) / "config.json").is_file())
-
-
-def _folder_digest(folder: Path) -> str:
-    """Digest of the weights, the configuration and the tokenizer in a folder."""
-    from outgrow.store import file_digest
-
-    digest = hashlib.sha256()
-    for path in sorted(
-        p for p in folder.iterdir() if p.suffix in {".safetensors", ".json", ".model", ".txt", ".jinja"}
-    ):
-        digest.update(f"{path.name} {file_digest(path)}\n".encode())
-    return digest.hexdigest()[:32]
-
-
-def _snapshot(name: str, revision: str | None) -> Path:
-    """Fetch a Hub id (or find it in the Hub's cache) and return the folder named by its commit."""
-    from huggingface_hub import snapshot_download
-
-    where = f"{name!r}" + (f" at revision {revision!r}" if revision else "")
-    try:
-        return Path(
-            snapshot_download(name, revision=revision, allow_patterns=list(_WANTED), ignore_patterns=list(_LEFT))
-        )
-    except Exception as error:
-        offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
-        why = "HF_HUB_OFFLINE is set and it is not in the Hub's cache" if offline else f"{type(error).__name__}"
-        raise FetchError(
-            f"encoder {where} could not be fetched from the Hub ({why}); check the name and the network, or give a local folder"
-        ) from error
-
-
-def has_transformers() -> bool:
-    """Say whether transformers is installed, without importing it."""
-    import importlib.util
-
-    return importlib.util.find_spec("transformers") is not None
-
-
-def transformers_or_extra(what: str) -> Any:
-    """Import transformers with its telemetry off.
-
-    Raises
-    ------
-    MissingExtra
-        When it is not installed.
-    """
-    for name in ("HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
-        os.environ.setdefault(name, "1")
-    try:
-        import transformers
-    except ImportError as error:
-        raise MissingExtra(what, "hf") from error
-    return transformers
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Silence transformers' bars and notes, and give them back after."""
-    from transformers.utils import logging
-
-    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
-
-
-@contextlib.contextmanager
-def _loading(name: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        raise FetchError(
-            f"encoder {name!r} cannot be loaded by transformers ({type(error).__name__}); it may be incomplete or of another kind"
-        ) from error
