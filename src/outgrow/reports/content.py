@@ -1,0 +1,441 @@
+"""What a report says, once for all its forms: HTML and Markdown only set it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from outgrow.reports.figures import Figure, Line, Mark, Table, dots, shares, summary
+from outgrow.reports.readings import audit_figure, forecast_sections
+from outgrow.scores.evaluation import Cell
+from outgrow.scores.intervals import Interval, Undefined
+from outgrow.scores.measured import sign
+from outgrow.scores.metrics import METRICS, metric_name
+from outgrow.scores.verdict import CODES, FLAGS
+from outgrow.studies.results import Results, names, spent
+from outgrow.studies.words import clean, count, interval, isolate, number, plural, share, signed
+
+__all__ = ["MainRow", "Page", "Section", "content", "floor_note", "main_rows", "score_text"]
+
+ROLES = ("floor", "direct", "student", "ceiling")
+MOST_BANDS = 40
+
+GLOSSARY = (
+    ("floor", "score of the weak labels themselves, all supervisors of a row combined"),
+    ("student", "score of the strong model trained on those weak labels"),
+    ("direct", "the same model trained on the few rows of truth there are; the rival to beat"),
+    ("ceiling", "the same model trained on the truth of all transfer rows"),
+    ("gain, gap", "student less floor; ceiling less floor"),
+    ("PGR", "gain divided by gap; undefined where the gap cannot be told from zero"),
+    (
+        "[low, high]",
+        "95 % interval for new test rows and new seeds; two roles share rows, so compare them by their difference",
+    ),
+    ("misfit", "how far the student departs from its labels; a forecast of the gain, in a unit of its own"),
+    ("spent", "rows of truth that a method was given; such rows stand in a block of their own"),
+)
+
+
+@dataclass(frozen=True)
+class MainRow:
+    """One line of the main table: names, and what stands in each column as (value, beneath)."""
+
+    names: tuple[str, str, str]
+    cells: Mapping[str, tuple[str, str]]
+    verdict: str
+    code: str
+    flags: tuple[tuple[str, str], ...]
+    sentence: str
+    spent: int
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report."""
+
+    name: str
+    title: str
+    paragraphs: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    lists: tuple[str, ...] = ()
+    folded: tuple[Section, ...] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """The whole report."""
+
+    name: str
+    code: str
+    lead: str
+    reason: str
+    facts: tuple[str, ...]
+    notes: tuple[str, ...]
+    figure: Figure | None
+    columns: tuple[str, ...]
+    blocks: tuple[tuple[str, tuple[MainRow, ...]], ...]
+    footnotes: tuple[str, ...]
+    sections: tuple[Section, ...] = field(default_factory=tuple)
+    glossary: tuple[tuple[str, str], ...] = GLOSSARY
+
+
+def content(results: Results, show_text: Sequence[str] | None = None) -> Page:
+    """Put a study's results into words, figures and tables.
+
+    Parameters
+    ----------
+    results : Results
+    show_text : sequence of str, optional
+        Input texts to print as examples; nothing of the inputs is printed otherwise.
+    """
+    decision = results.decide()
+    rows = main_rows(results)
+    blocks = []
+    free = tuple(r for r in rows if not r.spent)
+    paid = tuple(r for r in rows if r.spent)
+    if free:
+        blocks.append(("", free))
+    if paid:
+        blocks.append(("Methods that were given truth: judge them against direct, not against the rows above", paid))
+    columns = tuple(dict.fromkeys(c for r in rows for c in r.cells))
+    sections = [
+        *_cells_section(results),
+        *forecast_sections(results),
+        *_audits(results, decision.cell),
+        *_quality(results),
+        *_verdicts(results, rows),
+        *_failures(results),
+        *_examples(show_text),
+        _about(results),
+    ]
+    first = _summary(results, decision.cell) if decision.cell is not None and results.scored else None
+    if first is None:
+        quality = next((s for s in sections if s.name == "quality" and s.figures), None)
+        first = quality.figures[0] if quality else None
+        if quality:
+            at = sections.index(quality)
+            sections[at] = Section(quality.name, quality.title, quality.paragraphs, (), quality.tables, quality.lists)
+    return Page(
+        results.name,
+        decision.code,
+        decision.lead,
+        decision.reason,
+        _facts(results),
+        (*results.notes, *_optimism(results)),
+        first,
+        columns,
+        tuple(blocks),
+        floor_note(results),
+        tuple(sections),
+        GLOSSARY,
+    )
+
+
+def score_text(found: Interval | Undefined, *, plus: bool = False) -> tuple[str, str]:
+    """Write a figure and what stands beneath it: its interval, or the reason why there is none."""
+    write = signed if plus else number
+    if isinstance(found, Interval):
+        return write(found.mean), interval(found.low, found.high, plus=plus)
+    if found.value is not None:
+        return write(found.value), "no interval"
+    return "undefined", found.reason
+
+
+def main_rows(results: Results) -> tuple[MainRow, ...]:
+    """Return the lines of the main table, ranked. A column that no row can fill is left out."""
+    cells = results.ranked()
+    have = [r for r in (*ROLES, "self") if any(r in c.roles for c in cells)]
+    with_gap = any({"ceiling", "floor", "student"} <= set(c.roles) for c in cells)
+    foretold = rows_of(results.forecasts)
+    rows = []
+    for cell in cells:
+        by, judged = names(cell), cell.verdict()
+        line: dict[str, tuple[str, str]] = {}
+        for role in have:
+            line[role] = score_text(cell.shown(role)) if role in cell.roles else ("–", cell.why(role))
+        if results.scored:
+            line["gain"] = score_text(cell.gain(), plus=True)
+        if with_gap:
+            line["PGR"] = score_text(cell.pgr())
+        if any(f.get("forecast") == "misfit" for f in foretold):
+            line["misfit"] = _misfit(foretold, by) or ("–", "not computed")
+        rows.append(
+            MainRow(
+                (by.get("method", ""), by.get("student", ""), by.get("supervisor", "")),
+                line,
+                CODES[judged.code],
+                judged.code,
+                tuple((FLAGS.get(f.code, f.code), f.sentence) for f in judged.flags),
+                judged.sentence,
+                spent(cell),
+            )
+        )
+    return tuple(rows)
+
+
+def _misfit(foretold: Sequence[Mapping[str, Any]], by: Mapping[str, str]) -> tuple[str, str] | None:
+    for line in foretold:
+        if line.get("forecast") == "misfit" and all(
+            str(line.get(k)) == by.get(k) for k in ("supervisor", "student", "method")
+        ):
+            if line.get("value") is None:
+                continue
+            ends = interval(line.get("low"), line.get("high"))
+            return number(line["value"]), " ".join(p for p in (ends, clean(line.get("unit", ""))) if p)
+    return None
+
+
+def rows_of(table: Any) -> list[dict[str, Any]]:
+    """Return a frame's rows with every empty cell as None."""
+    if table is None or not len(table):
+        return []
+    return [
+        {k: (None if v is None or (isinstance(v, float) and v != v) else v) for k, v in row.items()}
+        for row in table.astype(object).to_dict("records")
+    ]
+
+
+def floor_note(results: Results) -> tuple[str, ...]:
+    """Say how the floor is formed, and what the scores mean."""
+    if not results.scored:
+        return ()
+    metric = results.metric
+    way = "higher is better" if sign(metric) > 0 else "lower is better; a gain is a fall"
+    notes = [
+        f"Scores are {metric_name(metric) if metric in METRICS else clean(metric)}, {way}; brackets are 95 % intervals for new test rows "
+        "and new seeds."
+    ]
+    bare = [c for c in results.cells if "floor" in c.roles and not c.covered.all()]
+    several = any(len(c.evaluations[0].floors) > 1 for c in results.cells)
+    if several or bare:
+        notes.append(
+            "Floor: the mean label of the supervisors that cover a row"
+            + ("; a test row that none covers is given the label prior of the covered transfer rows." if bare else ".")
+        )
+    seen = set()
+    for cell in bare:
+        by = names(cell).get("supervisor", "")
+        if by in seen:
+            continue
+        seen.add(by)
+        value, ends = score_text(cell.covered_only("floor"))
+        notes.append(
+            f"{isolate(by)} covers {share(float(cell.covered.mean()))} of test rows; on these its floor is {value} {ends}."
+        )
+    if any(spent(c) for c in results.cells):
+        notes.append("Spent: rows of truth that the method was given; such rows are never ranked with the others.")
+    return tuple(notes)
+
+
+def _facts(results: Results) -> tuple[str, ...]:
+    cells = results.cells
+    facts = []
+    if cells and results.scored:
+        facts += [plural(cells[0].n_rows, "test row"), plural(cells[0].n_seeds, "seed")]
+        facts.append(metric_name(results.metric) if results.metric in METRICS else clean(results.metric))
+    elif cells:
+        facts += [plural(cells[0].n_rows, "row") + " without truth", plural(cells[0].n_seeds, "seed")]
+    if results.task.get("name"):
+        facts.append(f"task {isolate(results.task['name'], 40)}")
+    return tuple(facts)
+
+
+def _optimism(results: Results) -> tuple[str, ...]:
+    free = [c for c in results.cells if spent(c) == 0]
+    if not results.scored or len(free) < 2:
+        return ()
+    return (
+        f"The best of {len(free)} rows was picked on the same test rows that score it, so expect it to do a little worse on new ones.",
+    )
+
+
+def _marks(cell: Cell) -> tuple[Mark, ...]:
+    marks = []
+    for role in (*ROLES, "self"):
+        if role in cell.roles:
+            found = cell.shown(role)
+            ends = (found.low, found.high) if isinstance(found, Interval) else (None, None)
+            if found.value is not None:
+                marks.append(Mark(role, found.value, *ends))
+    return tuple(marks)
+
+
+def axis_words(metric: str, n: int, seeds: int) -> str:
+    """Name a score's axis with its direction."""
+    name = metric_name(metric) if metric in METRICS else clean(metric)
+    return f"{name} ({'higher' if sign(metric) > 0 else 'lower'} is better)"
+
+
+def _summary(results: Results, cell: Cell) -> Figure:
+    gain, rival = cell.gain(), cell.direct_minus_student()
+    parts = []
+    if gain.value is not None:
+        parts.append(f"{number(abs(gain.value))} {'better' if gain.value >= 0 else 'worse'} than its supervisor")
+    if rival.value is not None:
+        parts.append(f"{number(abs(rival.value))} {'worse' if rival.value > 0 else 'better'} than truth used directly")
+    title = "The best student is " + " and ".join(parts) if parts else "The best student's score"
+    return summary("first", title, _marks(cell), axis_words(results.metric, cell.n_rows, cell.n_seeds))
+
+
+def _cells_section(results: Results) -> list[Section]:
+    cells = [c for c in results.ranked() if _marks(c)]
+    if len(cells) < 2 or not results.scored:
+        return []
+    sure = sum(c.gain().above() for c in cells)
+    beaten = sum(c.direct_minus_student().above() for c in cells if "direct" in c.roles)
+    title = (
+        f"{sure} of {plural(len(cells), 'student')} {'is' if sure == 1 else 'are'} surely better than the supervisor"
+    )
+    if any("direct" in c.roles for c in cells):
+        title += f"; truth used directly surely beats {beaten}"
+    lines = []
+    for cell in cells[:MOST_BANDS]:
+        by = names(cell)
+        label = f"{clean(by.get('method', ''))} · {clean(by.get('student', ''))} · {clean(by.get('supervisor', ''))}"
+        note = f"gain {score_text(cell.gain(), plus=True)[0]}" + (
+            f", spent {count(spent(cell))}" if spent(cell) else ""
+        )
+        lines.append(Line(label, _marks(cell), note))
+    figure = dots("cells", title, lines, axis_words(results.metric, cells[0].n_rows, cells[0].n_seeds))
+    more = (f"The first {MOST_BANDS} of {len(cells)} rows are drawn.",) if len(cells) > MOST_BANDS else ()
+    return [Section("scores", "Scores with their doubt", more, (figure,))]
+
+
+def _audits(results: Results, cell: Cell | None) -> list[Section]:
+    made = []
+    chosen = names(cell) if cell is not None else {}
+    titles = {
+        "imitation": "What became of the supervisor's errors",
+        "calibration": "Can the probabilities be believed?",
+    }
+    for audit in dict.fromkeys(f.audit for f in results.findings):
+        found = [f for f in results.findings if f.audit == audit]
+        first = next((f for f in found if all(f.cell.get(k) == v for k, v in chosen.items())), found[0])
+        figure = audit_figure(first, f"audit-{len(made)}")
+        label = " · ".join(clean(first.cell.get(k, "")) for k in ("method", "student", "supervisor"))
+        others = tuple(
+            (" · ".join(str(f.cell.get(k, "")) for k in ("method", "student", "supervisor")), f.sentence) for f in found
+        )
+        made.append(
+            Section(
+                f"audit-{clean(audit)}",
+                titles.get(audit, clean(audit)),
+                (f"{label}:" if figure else f"{label}: {first.sentence}",),
+                (figure,) if figure else (),
+                folded=(Section("", f"All {plural(len(found), 'row')}", tables=(Table(("row", "finding"), others),)),)
+                if len(found) > 1
+                else (),
+            )
+        )
+    return made
+
+
+def _quality(results: Results) -> list[Section]:
+    rows = rows_of(results.quality)
+    if not rows:
+        return []
+    plain = [c for c in rows[0] if not c.startswith("share(")]
+    words = {"named_classes": "classes named", "most_named": "names most", "most_named_share": "on", "sd": "s.d."}
+    parts = {"coverage", "overlaps", "conflicts", "most_named_share"}
+    numeric = frozenset(words.get(c, c) for c in plain if c not in ("source", "most_named", "flags"))
+
+    def write(name: str, value: Any) -> str:
+        if value is None or value == "":
+            return "–"
+        if name in parts or (name == "agreement" and results.kind == "classes"):
+            return share(float(value))
+        return (
+            number(float(value)) if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+        )
+
+    table = Table(
+        tuple(words.get(c, c) for c in plain),
+        tuple(tuple(write(c, row[c]) for c in plain) for row in rows),
+        "Label quality, which needs no truth: coverage, overlaps and conflicts are shares of all rows.",
+        numeric,
+    )
+    drawn = {}
+    for row in rows:
+        named = {k[6:-1]: float(v) for k, v in row.items() if k.startswith("share(") and v is not None}
+        if named:
+            drawn[str(row["source"])] = named
+    figures = ()
+    if drawn:
+        source, (label, most) = max(
+            ((s, max(p.items(), key=lambda item: item[1])) for s, p in drawn.items()), key=lambda found: found[1][1]
+        )
+        title = f"{isolate(source, 32)} leans most: it names {isolate(label, 32)} on {share(most)} of its rows"
+        covered = {str(r["source"]): float(r["coverage"]) for r in rows if r.get("coverage") is not None}
+        figures = (shares("quality", title, drawn, covered),)
+    return [Section("quality", "The weak labels, without truth", (), figures, (table,))]
+
+
+def _verdicts(results: Results, rows: Sequence[MainRow]) -> list[Section]:
+    if not rows:
+        return []
+    lines = []
+    for r in rows:
+        lines.append((" · ".join(r.names), " ".join([r.sentence, *(s for _, s in r.flags)])))
+    return [Section("verdicts", "The verdict of each row", tables=(Table(("row", "verdict and flags"), tuple(lines)),))]
+
+
+def _failures(results: Results) -> list[Section]:
+    rows = rows_of(results.failures)
+    if not rows:
+        return []
+    columns = tuple(rows[0])
+    lines = tuple(tuple("–" if r[c] is None else str(r[c]) for c in columns) for r in rows)
+    title = f"{plural(len(rows), 'job')} failed; the rest went on"
+    return [Section("failures", title, tables=(Table(columns, lines),))]
+
+
+def _examples(texts: Sequence[str] | None) -> list[Section]:
+    return [Section("examples", "Examples of the inputs", lists=tuple(texts))] if texts else []
+
+
+def _about(results: Results) -> Section:
+    lines = [("task: " + k, v) for k, v in _flatten(results.task)]
+    lines += [("environment: " + k, v) for k, v in _flatten(results.environment)]
+    prints = tuple(_flatten(results.fingerprints))
+    tables = [Table(("what", "value"), tuple(lines), "Task and environment.")] if lines else []
+    if prints:
+        tables.append(
+            Table(("what", "fingerprint"), prints, "Fingerprints: equal ones mean equal inputs, code and parameters.")
+        )
+    best = results.best or {}
+    paragraphs = []
+    if best.get("folder"):
+        paragraphs.append(
+            f"The best student is saved in {best['folder']}" + (f": {best['reason']}" if best.get("reason") else ".")
+        )
+    cut = {k: v for k, v in (results.task.get("cut_share") or {}).items() if v and v > 0.05}
+    unknown = {k: v for k, v in (results.task.get("unknown_share") or {}).items() if v and v > 0.05}
+    paragraphs += [f"{isolate(k)} cuts {share(v)} of inputs at its token limit." for k, v in cut.items()]
+    paragraphs += [f"{isolate(k)} does not know {share(v)} of tokens." for k, v in unknown.items()]
+    return Section("about", "Task, environment and fingerprints", tuple(paragraphs), tables=tuple(tables))
+
+
+def _flatten(value: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
+    out: list[tuple[str, str]] = []
+    for k, v in value.items():
+        name = f"{before}{k}"
+        if isinstance(v, Mapping):
+            out += _flatten(v, f"{name} / ")
+        elif isinstance(v, list | tuple):
+            out.append((name, ", ".join(map(str, v)) or "–"))
+        elif v is None:
+            out.append((name, "–"))
+        else:
+            out.append(
+                (
+                    name,
+                    f"{v:,}"
+                    if isinstance(v, int) and not isinstance(v, bool)
+                    else number(v)
+                    if isinstance(v, float)
+                    else str(v),
+                )
+            )
+    return out

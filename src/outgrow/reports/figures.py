@@ -1,0 +1,430 @@
+"""Figures as inline SVG: small functions from plain values to a :class:`Figure`.
+
+Every figure is drawn wide and narrow, carries a title that states what its numbers show, a description for people who cannot see it,
+and its numbers as a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from outgrow.reports.svg import NARROW, WIDE, Board, Scale, fit
+from outgrow.studies.words import clean, clip, interval, number, plural, share, signed
+
+__all__ = [
+    "Bins",
+    "Fate",
+    "Figure",
+    "Line",
+    "Mark",
+    "Point",
+    "Table",
+    "dots",
+    "reliability",
+    "scatter",
+    "shares",
+    "summary",
+    "transfer",
+]
+
+ROLE_WORDS = {
+    "floor": "floor",
+    "direct": "direct",
+    "student": "student",
+    "ceiling": "ceiling",
+    "self": "self",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Text in rows and columns; ``numeric`` names the columns that are set to the right."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+    numeric: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing in two widths with its words and its numbers."""
+
+    name: str
+    title: str
+    description: str
+    wide: str
+    narrow: str
+    table: Table
+
+    def _repr_svg_(self) -> str:
+        return self.wide
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One role's score with its interval."""
+
+    role: str
+    mean: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a dot plot: its words and its marks."""
+
+    label: str
+    marks: tuple[Mark, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A forecast beside what was measured, in one unit; ``broken`` names an assumption that the student breaks."""
+
+    label: str
+    forecast: float
+    measured: float
+    forecast_low: float | None = None
+    forecast_high: float | None = None
+    low: float | None = None
+    high: float | None = None
+    broken: str = ""
+
+
+@dataclass(frozen=True)
+class Bins:
+    """One role's rows by stated confidence: how sure on average, how often right, and the share of rows in the bin."""
+
+    role: str
+    confidence: tuple[float, ...]
+    right: tuple[float, ...]
+    share: tuple[float, ...]
+
+    @property
+    def over(self) -> float:
+        """Mean confidence less the share that is right."""
+        return sum(n * (c - r) for n, c, r in zip(self.share, self.confidence, self.right)) / sum(self.share)
+
+
+def _figure(
+    name: str, title: str, description: str, draw: Callable[[float], Board], table: Table, narrow: float = NARROW
+) -> Figure:
+    return Figure(
+        name,
+        title,
+        description,
+        draw(WIDE).svg(f"{name}-w", title, description, "wide"),
+        draw(narrow).svg(f"{name}-n", title, description, "narrow"),
+        table,
+    )
+
+
+def _ends(marks: Sequence[Mark]) -> list[float]:
+    return [v for m in marks for v in (m.mean, m.low, m.high) if v is not None]
+
+
+# --- floor, direct, student, ceiling ------------------------------------------------------------------------------------------------
+
+
+def summary(name: str, title: str, marks: Sequence[Mark], axis: str, width: float = 460) -> Figure:
+    """Draw one row's roles under each other with their numbers beside: the figure of the first screen."""
+
+    def draw(width: float) -> Board:
+        board = Board(width, 30.0 * len(marks) + 54)
+        left, right = 74.0, width - 128
+        scale = Scale.over(_ends(marks), left + 6, right - 6, pad=0.12)
+        top, bottom = 6.0, 30.0 * len(marks) + 10
+        by_role = {m.role: m for m in marks}
+        if "floor" in by_role and "student" in by_role:
+            a, b = sorted((scale(by_role["floor"].mean), scale(by_role["student"].mean)))
+            board.box(a, top, b - a, bottom - top, "gainband")
+        board.x_axis(scale, top, bottom, axis, 4 if width < 400 else 5)
+        for k, mark in enumerate(marks):
+            y = 26.0 + 30 * k
+            board.text(0, y + 4, ROLE_WORDS.get(mark.role, mark.role), "t strong" if mark.role == "student" else "t")
+            if mark.low is not None and mark.high is not None:
+                board.whisker(mark.role, scale(mark.low), scale(mark.high), y)
+            board.mark(mark.role, scale(mark.mean), y, 5)
+            board.text(right + 8, y + 4, number(mark.mean), "t num strong" if mark.role == "student" else "t num")
+            board.text(width, y + 4, interval(mark.low, mark.high), "t num soft", "end")
+        return board
+
+    described = "; ".join(
+        f"{ROLE_WORDS.get(m.role, m.role)} {number(m.mean)} {interval(m.low, m.high)}".strip() for m in marks
+    )
+    table = _marks_table([Line("", tuple(marks))], axis, labelled=False)
+    description = f"Dots with 95 % intervals. {axis}: {described}."
+    return Figure(
+        name,
+        title,
+        description,
+        draw(width).svg(f"{name}-w", title, description, "wide"),
+        draw(NARROW).svg(f"{name}-n", title, description, "narrow"),
+        table,
+    )
+
+
+def dots(name: str, title: str, lines: Sequence[Line], axis: str) -> Figure:
+    """Draw the roles of several rows as dots with intervals; each role has its own lane, so nothing overlaps."""
+    roles = [r for r in ROLE_WORDS if any(m.role == r for line in lines for m in line.marks)]
+
+    def draw(width: float) -> Board:
+        lane, head = 12.0, 22.0
+        heights = [head + lane * len(line.marks) + 8 for line in lines]
+        board = Board(width, 0)
+        y = board.legend([(r, ROLE_WORDS[r]) for r in roles], 0, 14)
+        top = y
+        bottom = y + sum(heights)
+        scale = Scale.over([v for line in lines for v in _ends(line.marks)], 8, width - 8)
+        board.height = bottom + 40
+        board.x_axis(scale, top, bottom, axis, 5 if width < 400 else 8)
+        for line, height in zip(lines, heights):
+            board.line(0, y, width, y, "rule")
+            note = fit(line.note, width * 0.45) if line.note else ""
+            board.text(0, y + 15, fit(line.label, width * (0.54 if note else 1)), "t halo")
+            if note:
+                board.text(width, y + 15, note, "t soft halo", "end")
+            for k, mark in enumerate(line.marks):
+                at = y + head + lane * (k + 0.5)
+                if mark.low is not None and mark.high is not None:
+                    board.whisker(mark.role, scale(mark.low), scale(mark.high), at)
+                board.mark(mark.role, scale(mark.mean), at, 4.2)
+            y += height
+        return board
+
+    described = ". ".join(
+        f"{clip(clean(line.label), 60)}: "
+        + ", ".join(f"{ROLE_WORDS.get(m.role, m.role)} {number(m.mean)}" for m in line.marks)
+        for line in lines[:12]
+    )
+    more = f" and {len(lines) - 12} more rows, in the table" if len(lines) > 12 else ""
+    description = f"Dots with 95 % intervals, one band a row. {axis}. {described}{more}."
+    return _figure(name, title, description, draw, _marks_table(lines, axis))
+
+
+def _marks_table(lines: Sequence[Line], caption: str, labelled: bool = True) -> Table:
+    rows = [
+        ((line.label,) if labelled else ())
+        + (ROLE_WORDS.get(m.role, m.role), number(m.mean), interval(m.low, m.high) or "no interval")
+        for line in lines
+        for m in line.marks
+    ]
+    columns = (("row",) if labelled else ()) + ("role", "score", "95 % interval")
+    return Table(columns, tuple(rows), caption, frozenset({"score", "95 % interval"}))
+
+
+# --- forecast against gain ----------------------------------------------------------------------------------------------------------
+
+
+def scatter(
+    name: str, title: str, points: Sequence[Point], x_words: str, y_words: str, *, diagonal: bool, unit: str
+) -> Figure:
+    """Draw forecasts against measured gains.
+
+    Parameters
+    ----------
+    diagonal : bool
+        Only for equal units: then a point on the line is a forecast that came true, and both axes share one range.
+    """
+
+    def draw(width: float) -> Board:
+        board = Board(width, 0)
+        left, top, bottom = 52.0, 56.0, 56.0 + (260 if width > 400 else 210)
+        xs = [v for p in points for v in (p.forecast, p.forecast_low, p.forecast_high) if v is not None]
+        ys = [v for p in points for v in (p.measured, p.low, p.high) if v is not None]
+        legend = [("student", "assumptions hold")]
+        if any(p.broken for p in points):
+            legend.append(("broken", "an assumption is broken"))
+        board.legend(legend, 0, 14)
+        if diagonal:
+            xs = ys = [*xs, *ys, 0.0]
+        across = Scale.over(xs, left, width - 10, pad=0.08)
+        up = Scale.over(ys, bottom, top, pad=0.08)
+        board.height = bottom + 40
+        board.y_axis(up, left, width - 10, y_words, 5)
+        board.x_axis(across, top, bottom, x_words, 4 if width < 400 else 6)
+        if diagonal:
+            ends = max(across.low, up.low), min(across.high, up.high)
+            board.path([(across(v), up(v)) for v in ends], "diagonal")
+            board.text(across(ends[1]) - 6, up(ends[1]) + 22, "gain = forecast", "t soft halo", "end")
+        for k, p in enumerate(points, 1):
+            x, y = across(p.forecast), up(p.measured)
+            if p.low is not None and p.high is not None:
+                board.whisker("student", up(p.low), up(p.high), x, upright=True)
+            if p.forecast_low is not None and p.forecast_high is not None:
+                board.whisker("student", across(p.forecast_low), across(p.forecast_high), y)
+            board.mark("broken" if p.broken else "student", x, y, 5)
+            board.text(x + 8, y - 7, str(k), "t num soft halo")
+        return board
+
+    rows = tuple(
+        (
+            str(k),
+            p.label,
+            f"{signed(p.forecast)} {interval(p.forecast_low, p.forecast_high, plus=True)}".strip(),
+            f"{signed(p.measured)} {interval(p.low, p.high, plus=True)}".strip(),
+            p.broken or "none broken",
+        )
+        for k, p in enumerate(points, 1)
+    )
+    table = Table(
+        ("point", "row", f"forecast ({unit})", f"measured ({unit})", "assumption"),
+        rows,
+        f"Both in {unit}." if diagonal else "",
+        frozenset({"point", f"forecast ({unit})", f"measured ({unit})"}),
+    )
+    described = "; ".join(
+        f"{clip(clean(p.label), 60)}: forecast {signed(p.forecast)}, measured {signed(p.measured)}"
+        + (f", breaks: {clip(clean(p.broken), 60)}" if p.broken else "")
+        for p in points[:12]
+    )
+    description = f"Scatter of {x_words} against {y_words}, {plural(len(points), 'row')}. {described}."
+    return _figure(name, title, description, draw, table)
+
+
+# --- audits -------------------------------------------------------------------------------------------------------------------------
+
+
+def reliability(name: str, title: str, curves: Sequence[Bins], axis: str = "share that is right") -> Figure:
+    """Draw how often answers are right against how sure they are."""
+
+    def draw(width: float) -> Board:
+        board = Board(width, 0)
+        left, top, bottom = 46.0, 56.0, 56.0 + (260 if width > 400 else 220)
+        board.legend([(c.role, ROLE_WORDS.get(c.role, c.role)) for c in curves], 0, 14)
+        low = min(min((*c.confidence, *c.right)) for c in curves)
+        low = max(0.0, low - 0.05)
+        across, up = Scale(low, 1.0, left, width - 12), Scale(low, 1.0, bottom, top)
+        board.height = bottom + 40
+        board.y_axis(up, left, width - 12, axis, 5)
+        board.x_axis(across, top, bottom, "mean stated confidence", 5)
+        board.path([(across(low), up(low)), (across(1.0), up(1.0))], "diagonal")
+        largest = max(max(c.share) for c in curves)
+        for curve in curves:
+            board.path([(across(c), up(r)) for c, r in zip(curve.confidence, curve.right)], f"curve {curve.role}")
+            for c, r, n in zip(curve.confidence, curve.right, curve.share):
+                board.mark(curve.role, across(c), up(r), 3 + 4 * (n / largest) ** 0.5)
+        return board
+
+    rows = tuple(
+        (ROLE_WORDS.get(c.role, c.role), number(conf), number(right), share(part))
+        for c in curves
+        for conf, right, part in zip(c.confidence, c.right, c.share)
+    )
+    table = Table(
+        ("role", "confidence", "right", "share of rows"),
+        rows,
+        "Bins of confidence, over all seeds.",
+        frozenset({"confidence", "right", "share of rows"}),
+    )
+    description = (
+        "Curves of the share that is right against mean stated confidence; on the diagonal the two are equal. "
+        + "; ".join(f"{ROLE_WORDS.get(c.role, c.role)}: confidence less share right {signed(c.over)}" for c in curves)
+    )
+    return _figure(name, title, description + ".", draw, table)
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of a supervisor's answers in one bin of its confidence; shares are None where there is nothing to share."""
+
+    label: str
+    errors: int
+    fixed: float | None
+    copied: float | None
+    replaced: float | None
+    right: int
+    broken: float | None
+
+
+def transfer(name: str, title: str, fates: Sequence[Fate]) -> Figure:
+    """Draw what became of the supervisor's wrong and right answers, by its confidence."""
+
+    def draw(width: float) -> Board:
+        board = Board(width, 0)
+        legend = [("fixed", "error fixed"), ("copied", "error copied")]
+        if any(f.replaced for f in fates):
+            legend.append(("replaced", "replaced by another error"))
+        y = board.legend([*legend, ("brokenbar", "right answer broken")], 0, 14)
+        narrow = width < 400
+        left, right = (0.0 if narrow else 130.0), width - 118
+        across = Scale(0.0, 1.0, left, right)
+        head, height = (20.0 if narrow else 0.0), (56.0 if narrow else 44.0)
+        top = y + 6
+        bottom = top + height * len(fates)
+        board.height = bottom + 40
+        board.x_axis(across, top, bottom, "share of its wrong (upper) and right (lower) answers", 5)
+        for k, f in enumerate(fates):
+            at = top + height * k + 6 + head
+            if narrow:
+                board.text(0, at - 6, fit(f.label, width), "t halo")
+            else:
+                board.text(0, at + 20, fit(f.label, left - 8), "t")
+            start = left
+            for css, part in (("fixed", f.fixed), ("replaced", f.replaced), ("copied", f.copied)):
+                stop = start + (part or 0.0) * (right - left)
+                board.box(start, at, stop - start, 13, f"bar {css}")
+                start = stop
+            board.text(right + 8, at + 11, plural(f.errors, "error"), "t num soft")
+            if f.broken is not None:
+                board.box(left, at + 16, right - left, 13, "bar kept")
+                board.box(left, at + 16, f.broken * (right - left), 13, "bar brokenbar")
+            board.text(right + 8, at + 27, f"{f.right:,} right", "t num soft")
+        return board
+
+    rows = tuple(
+        (f.label, f"{f.errors:,}", share(f.fixed), share(f.replaced), share(f.copied), f"{f.right:,}", share(f.broken))
+        for f in fates
+    )
+    names = ("supervisor's confidence", "its errors", "fixed", "replaced", "copied", "its right answers", "broken")
+    table = Table(names, rows, "Rows are counted over all seeds.", frozenset(names[1:]))
+    described = "; ".join(
+        f"{f.label}: fixed {share(f.fixed)} of {plural(f.errors, 'error')}, broken {share(f.broken)} of {f.right:,} right answers"
+        for f in fates
+    )
+    return _figure(name, title, f"Bars by the supervisor's confidence. {described}.", draw, table)
+
+
+def shares(name: str, title: str, sources: Mapping[str, Mapping[str, float]], coverage: Mapping[str, float]) -> Figure:
+    """Draw which classes each source names, and on how many rows it speaks.
+
+    Parameters
+    ----------
+    sources : mapping of source to mapping of class to share
+        Shares of the rows that the source covers.
+    coverage : mapping of source to share of all rows
+    """
+    classes = list(dict.fromkeys(c for s in sources.values() for c in s))
+
+    def draw(width: float) -> Board:
+        board = Board(width, 0)
+        y = board.legend([(f"c{k % 6}", fit(c, width * 0.4)) for k, c in enumerate(classes)], 0, 14)
+        across = Scale(0.0, 1.0, 0, width)
+        for source, parts in sources.items():
+            spoken = f"speaks on {share(coverage[source])} of rows" if source in coverage else ""
+            board.text(0, y + 14, fit(source, width * 0.5), "t")
+            board.text(width, y + 14, fit(spoken, width * 0.48), "t soft", "end")
+            at = 0.0
+            for k, c in enumerate(classes):
+                part = parts.get(c, 0.0)
+                board.box(across(at), y + 20, across(at + part) - across(at), 18, f"bar c{k % 6}")
+                if (across(at + part) - across(at)) > 44:
+                    board.text((across(at) + across(at + part)) / 2, y + 33, share(part), f"t num on{k % 6}", "middle")
+                at += part
+            y += 48
+        board.height = y + 36
+        board.x_axis(across, y - 4, y, "share of the rows that the source covers", 5)
+        return board
+
+    rows = tuple((s, *(share(p.get(c, 0.0)) for c in classes), share(coverage.get(s))) for s, p in sources.items())
+    names = ("source", *classes, "coverage")
+    table = Table(names, rows, "Shares of covered rows that each source gives to each class.", frozenset(names[1:]))
+    described = "; ".join(
+        f"{clip(clean(s), 60)}: " + ", ".join(f"{clip(clean(c), 40)} {share(v)}" for c, v in p.items())
+        for s, p in list(sources.items())[:12]
+    )
+    return _figure(name, title, f"Stacked bars, one a source. {described}.", draw, table)
