@@ -369,6 +369,12 @@ class Store:
         (self._tasks() / task).unlink(missing_ok=True)
         return {"objects": len(gone), "runs": len(runs)}
 
+    def clear(self) -> None:
+        """Remove everything in the cache: objects, half-built work, archives, converted models, locks that nobody holds."""
+        for folder in ("objects", "partial", "tasks", "archives", "models", "logs"):
+            self._remove(self.root / folder)
+        self._checked.clear()
+
     def start_partial(self, task: str, key: str) -> Path:
         """Return :meth:`partial`, noting its task first, so that :meth:`forget` finds half-built work too."""
         self._remember(task, key)

@@ -20,7 +20,7 @@ from outgrow.studies.results import FORECAST_COLUMNS, Results
 from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.rows import INPUTS
 
-__all__ = ["gather", "save_best", "write_rows"]
+__all__ = ["gather", "pooled_forecasts", "save_best", "write_rows"]
 
 Names = tuple[str, str, str]
 
@@ -80,7 +80,18 @@ def _detail(ready: Ready, work: Cellwork, plan: Plan) -> dict[str, Any]:
 
 
 def _forecasts(ready: Ready, works: Sequence[Cellwork], cell: Cell) -> list[dict[str, Any]]:
-    """Pool each forecast over seeds and set it beside the gain measured in the same unit."""
+    """Set each pooled forecast beside the gain measured in the same unit."""
+    lines = []
+    for line in pooled_forecasts(ready, works):
+        measured = cell.in_unit(line["unit"])
+        known = isinstance(measured, Interval)
+        gain = (measured.mean, measured.low, measured.high) if known else (None, None, None)
+        lines.append({**line, **dict(zip(("measured", "measured_low", "measured_high"), gain, strict=True))})
+    return lines
+
+
+def pooled_forecasts(ready: Ready, works: Sequence[Cellwork]) -> list[dict[str, Any]]:
+    """Pool the forecasts of one cell over its seeds."""
     said: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for work in works:
         for f in read_json(ready.store.path(work.student) / "student.json")["forecasts"]:
@@ -88,19 +99,20 @@ def _forecasts(ready: Ready, works: Sequence[Cellwork], cell: Cell) -> list[dict
     lines = []
     for (name, order, unit), found in said.items():
         value, low, high = _over_seeds([f["value"] for f in found])
-        measured = cell.in_unit(unit)
-        known = isinstance(measured, Interval)
         broken = "; ".join(dict.fromkeys(b for f in found for b in f["broken"]))
-        line = {
-            "supervisor": works[0].cell["supervisor"],
-            "student": works[0].cell["student"],
-            "method": works[0].cell["method"],
-        }
-        line |= {"forecast": name, "order": order, "unit": unit, "value": value, "low": low, "high": high}
-        line["measured"] = measured.mean if known else None
-        line["measured_low"] = measured.low if known else None
-        line["measured_high"] = measured.high if known else None
-        lines.append({**line, "broken": broken})
+        line = {k: works[0].cell[k] for k in ("supervisor", "student", "method")}
+        lines.append(
+            {
+                **line,
+                "forecast": name,
+                "order": order,
+                "unit": unit,
+                "value": value,
+                "low": low,
+                "high": high,
+                "broken": broken,
+            }
+        )
     return lines
 
 
@@ -118,6 +130,7 @@ def _over_seeds(values: Sequence[float]) -> tuple[float, float | None, float | N
 def _quality(ready: Ready, plan: Plan) -> tuple[Any, list[str]]:
     """Describe the labels of every supervisor on the transfer rows of the first seed."""
     import pandas as pd
+
     from outgrow.supervisors import quality
 
     seed = ready.study.seeds[0]
@@ -191,12 +204,9 @@ def _best(results: Results, plan: Plan) -> tuple[Cellwork, str] | None:
 
 def save_best(ready: Ready, plan: Plan, results: Results, folder: Path) -> Results:
     """Save the best student, to be loaded with :func:`outgrow.load`; return the results that name it."""
-    from outgrow.learners.ridge import RidgeHead
-
     from outgrow.encoders.encode import fitted
     from outgrow.encoders.views import parse
-    from outgrow.learners.linear import LinearHead
-    from outgrow.studies.student import Student
+    from outgrow.studies.student import Student, load_head
 
     chosen = _best(results, plan)
     if chosen is None:

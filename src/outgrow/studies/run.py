@@ -21,7 +21,7 @@ from outgrow.studies.study import Study
 from outgrow.studies.work import Context, do
 from outgrow.tasks.task import Task
 
-__all__ = ["carry_out", "dry_run", "run"]
+__all__ = ["carry_out", "do_jobs", "dry_run", "run"]
 
 
 def _stderr(sentence: str) -> None:
@@ -94,7 +94,7 @@ def carry_out(
         encoded = time.perf_counter()
         ready.lay_down()
         plan = ready.plan()
-        failures = _jobs(ready, plan, journal, processes or _cores(), progress, say)
+        failures = do_jobs(ready, plan, journal, processes or _cores(), progress, say)
         fitted = time.perf_counter()
         seconds = {"encode": round(encoded - start, 1), "fit": round(fitted - encoded, 1)}
         results = gather(ready, plan, failures, environment={**environment(), "seconds": seconds})
@@ -103,9 +103,10 @@ def carry_out(
     return results
 
 
-def _jobs(
+def do_jobs(
     ready: Ready, plan: Plan, journal: Journal, processes: int, progress: bool, say: Say
 ) -> list[tuple[Job, str]]:
+    """Do the jobs of a plan that the store does not hold; return those that failed, with the sentence."""
     store = ready.store
     todo = []
     for job in plan.jobs:
@@ -136,9 +137,9 @@ def _jobs(
 
 def _write(ready: Ready, plan: Plan, results: Results, folder: Path, journal: Journal, show_text: bool) -> Results:
     """Write everything a person takes away; the report comes last, so that it stands for a whole run."""
-    from outgrow.reports.html import render
     from outgrow.reports.markdown import to_markdown
 
+    from outgrow.reports.html import render
     from outgrow.store import atomic_write
 
     results = save_best(ready, plan, results, folder / "student")

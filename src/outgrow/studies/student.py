@@ -122,8 +122,9 @@ def load(folder: str | Path) -> Student:
 
 def load_head(folder: Path) -> Any:
     """Read a saved head of whichever kind it is."""
-    from outgrow.learners.linear import LinearHead
     from outgrow.learners.ridge import RidgeHead
+
+    from outgrow.learners.linear import LinearHead
 
     kinds: dict[str, Any] = {"LinearHead": LinearHead, "RidgeHead": RidgeHead}
     return kinds[read_json(folder / "head.json")["learner"]].load(folder)

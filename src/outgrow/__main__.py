@@ -1,0 +1,6 @@
+"""``python -m outgrow``."""
+
+from outgrow.cli import main
+
+if __name__ == "__main__":
+    main()

