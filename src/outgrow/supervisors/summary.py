@@ -9,7 +9,7 @@ A *named* class of a row is one of largest probability; k tied classes are named
 ``one_class``  names one class on every row it covers.
 ``leans``      names a class on a share of rows that is at least ``LEAN`` above the reference and above an equal share. The reference is
                the class prior where one is given; else the other supervisors' mean share on the same rows; else an equal share, and
-               then the sentence says that the task itself may be so.
+               then the sentence says that the task itself may be so. An excess within three standard errors of the share is chance.
 ``constant``   gives one value on every row (value tasks).
 """
 
@@ -232,7 +232,7 @@ def _class_flags(
     worst = int(excess.argmax())
     # Three standard errors: few covered rows lean by chance.
     chance = 3 * np.sqrt(shares[j, worst] * (1 - shares[j, worst]) / mine.sum())
-    if excess[worst] < max(LEAN, chance):
+    if excess[worst] < max(LEAN, chance) - TIE:
         return []
     sentence = f"{name} names {classes[worst]!r} on {shares[j, worst]:.0%} of the rows it covers; {against.format(reference[worst])}."
     return [Flag(name, "leans", sentence)]
