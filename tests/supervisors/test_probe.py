@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, clone
 
 from outgrow.errors import LabelsError, NeedsError, TaskError
+from outgrow.learners import LinearHead
 from outgrow.supervisors import ProbeSupervisor, Supervisor
 from outgrow.supervisors.probe import fold_of
 from outgrow.tasks.labels import WeakLabels
@@ -212,3 +213,26 @@ def test_clone_keeps_the_recipe_and_drops_the_state():
     assert not hasattr(fresh, "learner_")
     with pytest.raises(Exception, match="not fitted"):
         fresh.label(rows)
+
+
+def test_value_tasks_are_learned_by_a_ridge():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 3))
+    y = x @ [1.0, -2.0, 0.5] + 3.0
+    rows = Rows.from_arrays(x=x)
+    probe = ProbeSupervisor("x").fit(rows[:80], WeakLabels.from_probs(y, None, ids=rows.ids, source="truth"))
+    labels = probe.label(rows)
+    assert type(probe.learner_).__name__ == "RidgeHead"
+    assert labels.classes is None
+    np.testing.assert_allclose(labels.probs[:, 0, 0], y, atol=0.05)
+    noise = ProbeSupervisor("x").fit(rows[:80], rng.normal(size=80)).label(rows)
+    assert np.abs(noise.probs).max() < 2
+
+
+def test_folds_take_the_penalty_chosen_on_all_teach_rows():
+    rows, truth = world()
+    weak = table(truth, rows.ids)
+    free = ProbeSupervisor("x").fit(rows, weak)
+    fixed = ProbeSupervisor("x", LinearHead(penalty=float(free.learner_.penalty_))).fit(rows, weak)
+    np.testing.assert_array_equal(free.out_of_fold_, fixed.out_of_fold_)
+    assert free.fingerprint_ != fixed.fingerprint_

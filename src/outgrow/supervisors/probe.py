@@ -20,8 +20,9 @@ __all__ = ["ProbeSupervisor"]
 class ProbeSupervisor(BaseEstimator):
     """Fit a learner on the truth of the teach rows and let it label everything.
 
-    On its own teach rows the labels are out of fold: each comes from a learner of the same kind that was fitted on the other folds,
-    penalty and all. A row whose other folds hold one class only cannot be labelled so, and is left uncovered. Equal rows share a
+    On its own teach rows the labels are out of fold: each comes from a learner that was fitted on the other folds, with the penalty
+    that was chosen on all teach rows (choosing it anew in every fold costs five times as much and changes one number). A row whose
+    other folds hold one class only cannot be labelled so, and is left uncovered. Equal rows share a
     fold, folds are stratified by class, and there are as many folds as rows where rows are fewer than ``folds``.
 
     Parameters
@@ -112,7 +113,12 @@ class ProbeSupervisor(BaseEstimator):
         self.classes_ = classes
         self.taught_ = rows.ids.copy()
         self.learner_ = clone(learner).fit(rows, table)
-        self.out_of_fold_, self.fold_covered_ = self._cross_fit(learner, rows, table)
+        if getattr(learner, "penalty", None) == "cv" and hasattr(self.learner_, "penalty_"):
+            self.out_of_fold_, self.fold_covered_ = self._cross_fit(
+                clone(learner).set_params(penalty=float(self.learner_.penalty_)), rows, table
+            )
+        else:
+            self.out_of_fold_, self.fold_covered_ = self._cross_fit(learner, rows, table)
         # An unnamed default view is a recipe of its own; what was resolved is hashed, not what was written.
         self.fingerprint_ = fingerprint(
             "probe", type(self), learner, self.folds, self.random_state, rows.key(self.view_), table.probs, classes
