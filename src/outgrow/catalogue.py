@@ -17,7 +17,7 @@ from typing import Any
 
 from outgrow.errors import StudyError, nearest
 
-__all__ = ["catalogue", "find", "snake"]
+__all__ = ["catalogue", "find", "public", "snake"]
 
 MARKS = {"methods": "truth", "forecasts": "units", "audits": "question"}
 
@@ -38,7 +38,7 @@ def catalogue(folder: str) -> dict[str, type]:
     Raises
     ------
     StudyError
-        When two packages give the same name.
+        When two packages give the same name, or what an entry point names cannot be imported or is of another kind.
     """
     found: dict[str, type] = {}
     package = importlib.import_module(f"outgrow.{folder}")
@@ -53,8 +53,23 @@ def catalogue(folder: str) -> dict[str, type]:
             raise StudyError(
                 f"{point.value!r} wants the name {point.name!r}, which outgrow.{folder} has; rename its entry point"
             )
-        found[point.name] = point.load()
+        found[point.name] = _load(point, folder)
     return found
+
+
+def _load(point: Any, folder: str) -> type:
+    try:
+        value = point.load()
+    except Exception as error:  # anybody's code
+        raise StudyError(
+            f"the {folder[:-1]} {point.name!r} of {point.value!r} cannot be imported ({type(error).__name__}: {error}); "
+            "mend or uninstall that package"
+        ) from error
+    if not inspect.isclass(value) or not hasattr(value, MARKS[folder]):
+        raise StudyError(
+            f"the entry point {point.value!r} is no {folder[:-1]}: it must be a class with the attribute {MARKS[folder]!r}"
+        )
+    return value
 
 
 def _is_one(value: Any, folder: str) -> bool:
@@ -71,7 +86,7 @@ def find(folder: str, name: str) -> type:
     """
     known = catalogue(folder)
     if name not in known:
-        raise StudyError(f"there is no {folder[:-1]} {name!r}{nearest(name, known)}")
+        raise StudyError(f"there is no {folder[:-1]} {name!r}{nearest(str(name), known)}")
     return known[name]
 
 

@@ -1,4 +1,4 @@
-"""Can the student's probabilities be believed? Reliability by confidence, and expected calibration error."""
+"""Whether the student's probabilities can be believed: reliability by confidence, and expected calibration error."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from outgrow.audits.finding import Finding, names
+from outgrow.scores.metrics import ECE_BINS, choices
 
 if TYPE_CHECKING:
     from outgrow.scores.evaluation import Cell
 
 __all__ = ["Calibration"]
 
-BINS = 10
-
 
 class Calibration:
-    """Compare confidence (highest probability) with the share that is right, in ten bins of equal width, over all seeds' test rows.
+    """Compare confidence (highest probability) with the share that is right, in 15 bins of equal width, over all seeds' test rows.
 
-    The expected calibration error is the mean gap over bins, weighted by their rows. Applies to tasks of classes.
+    The expected calibration error is :func:`outgrow.scores.metrics.ece` of all these rows. Applies to tasks of classes.
     """
 
     question = "Can the student's probabilities be believed?"
@@ -37,13 +36,14 @@ class Calibration:
             if not have:
                 continue
             outputs = np.concatenate([e.outputs[role] for e in have if e.outputs])
-            right = outputs.argmax(1) == np.concatenate([np.asarray(e.truth) for e in have])
-            sure = outputs.max(1)
-            place = np.minimum((sure * BINS).astype(int), BINS - 1)
-            count = np.bincount(place, minlength=BINS)
+            truth = np.concatenate([np.asarray(e.truth) for e in have])
+            right = choices(outputs)[np.arange(len(truth)), truth]
+            sure = outputs.max(axis=1)
+            place = np.clip(np.ceil(sure * ECE_BINS).astype(int) - 1, 0, ECE_BINS - 1)
+            count = np.bincount(place, minlength=ECE_BINS)
             used = count > 0
-            mean_sure = np.bincount(place, sure, BINS)[used] / count[used]
-            mean_right = np.bincount(place, right, BINS)[used] / count[used]
+            mean_sure = np.bincount(place, sure, ECE_BINS)[used] / count[used]
+            mean_right = np.bincount(place, right, ECE_BINS)[used] / count[used]
             share = count[used] / count.sum()
             errors[role] = float((share * np.abs(mean_sure - mean_right)).sum())
             frame = pd.DataFrame({"role": role, "confidence": mean_sure, "accuracy": mean_right, "share": share})

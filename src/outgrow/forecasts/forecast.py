@@ -8,6 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from outgrow.errors import LabelsError
+from outgrow.methods.method import in_classes
 from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.needs import Needs
 from outgrow.tasks.rows import Rows
@@ -72,9 +74,21 @@ class Predictor(Protocol):
 
 
 def two_tables(student: Any, rows: Rows, weak: WeakLabels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the student's and the combined supervisor's (k, c) predictions on the covered rows."""
+    """Return the student's and the combined supervisor's (k, c) predictions on the covered rows, classes matched by name.
+
+    Raises
+    ------
+    LabelsError
+        Labels of other rows, or of the same rows in another order.
+    """
+    if not np.array_equal(rows.ids, weak.ids):
+        raise LabelsError(
+            f"a forecast was given {len(rows)} rows and weak labels of {len(weak)} others or in another order; slice both alike"
+        )
     there = weak.any_covered
     mine = rows[there]
     theirs = weak[there].one()[0] if there.any() else np.zeros((0, weak.probs.shape[2]))
-    ours = student.logits(mine) if weak.classes is None else student.predict_proba(mine)
+    if not len(mine):
+        return theirs, theirs
+    ours = student.logits(mine) if weak.classes is None else in_classes(student, mine, weak.classes)
     return np.asarray(ours, dtype=np.float64), theirs

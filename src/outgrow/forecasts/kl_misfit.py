@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from outgrow.forecasts.forecast import Forecast, two_tables
 from outgrow.learners.objective import CrossEntropy
@@ -47,9 +47,13 @@ def kl(p: ArrayLike, q: ArrayLike) -> float:
     >>> round(kl([[0.5, 0.5]], [[0.25, 0.75]]), 4)
     0.1438
     """
-    p, q = (np.asarray(t, dtype=np.float64) for t in (p, q))
-    p, q = ((1 - FLOOR) * t + FLOOR / t.shape[-1] for t in (p, q))
-    return float((p * (np.log(p) - np.log(q))).sum(axis=-1).mean())
+    a, b = _mixed(p), _mixed(q)
+    return float((a * (np.log(a) - np.log(b))).sum(axis=-1).mean())
+
+
+def _mixed(given: ArrayLike) -> NDArray[np.float64]:
+    table = np.asarray(given, dtype=np.float64)
+    return (1 - FLOOR) * table + FLOOR / table.shape[-1]
 
 
 class KLMisfit:

@@ -6,13 +6,16 @@ where h_i is the student's own answer made hard by a threshold that keeps class 
 as the public code), or half of the rows each way (``threshold="half"``, as the paper). The targets are not differentiated through.
 
 Ours, where the paper leaves it open. More than two classes: h maximises the total log-probability among all assignments with the wanted
-class shares, found by dual ascent on one offset a class (for two classes this is the paper's threshold). Uniform shares stand for "half".
-The ramp is linear in progress; the public code's jump at its end is a known fault there.
+class shares, by one offset a class (for two classes this is the paper's threshold). Uniform shares stand for "half". A row on the
+threshold, and rows tied with it, are shared out between the classes, so that shares are exact, the order of rows does not matter and a row
+of weight two is the same row twice; before anything is learned all rows are tied, and each has the class shares. The ramp is linear in
+progress; the public code's jump at its end is a known fault there.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import torch
@@ -20,14 +23,17 @@ from numpy.typing import ArrayLike
 from sklearn.base import is_regressor
 from torch import Tensor
 
-from outgrow.errors import InputError, LabelsError
+from outgrow.errors import InputError, LabelsError, nearest
 from outgrow.learners.objective import CrossEntropy, State, combine
 from outgrow.methods.method import OfLearner
 from outgrow.tasks.prepare import prepare
 
 __all__ = ["Confidence", "ConfidenceObjective"]
 
-DUAL_STEPS = 200
+SHARPEST = 1e-4
+NEWTON_STEPS = 60
+MET = 1e-9
+TIE = 2.0**40
 
 
 @dataclass(frozen=True)
@@ -47,11 +53,15 @@ class ConfidenceObjective:
         self, logits: Tensor, weak: Tensor, weight: Tensor, progress: float, state: State
     ) -> tuple[Tensor, Tensor, State]:
         """Return (1 - a) weak + a hardened student."""
-        combined = combine(weak)
-        share = (combined * weight[..., None]).sum(-2) / weight.sum(-1, keepdim=True)
+        # A row that no supervisor covers has weight 0 and a NaN label, which would spoil every sum.
+        combined = torch.where(weight[..., None] > 0, combine(weak), 0.0)
+        total = weight.sum(-1, keepdim=True)
+        share = (combined * weight[..., None]).sum(-2) / torch.where(total > 0, total, 1.0)
         if self.threshold == "half":
             share = torch.full_like(share, 1 / share.shape[-1])
         a = self.weight * (min(progress / self.ramp, 1.0) if self.ramp > 0 else 1.0)
+        if a == 0:
+            return combined, weight, state
         return (1 - a) * combined + a * harden(logits.detach(), share, weight), weight, state
 
     def rows(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -60,7 +70,7 @@ class ConfidenceObjective:
 
 
 def harden(logits: Tensor, share: Tensor, weight: Tensor) -> Tensor:
-    """Return one-hot answers whose weighted class shares are as wanted.
+    """Return one-hot answers whose weighted class shares are as wanted; rows on a threshold are shared out.
 
     Parameters
     ----------
@@ -68,34 +78,90 @@ def harden(logits: Tensor, share: Tensor, weight: Tensor) -> Tensor:
     share : Tensor of shape (..., c)
         Wanted shares, summing to one.
     weight : Tensor of shape (..., n)
+        A row of weight zero is answered like the others and counts for nothing.
 
     Returns
     -------
     Tensor of shape (..., n, c)
+        Each row sums to one. With two classes at most the tied rows of one logit difference are not one-hot; with more, rows whose two
+        best answers are closer than about 1e-3 of the spread of the logits.
     """
-    score = torch.log_softmax(logits, dim=-1)
-    total = weight.sum(-1, keepdim=True)
-    if logits.shape[-1] == 2:
-        margin = score[..., 1] - score[..., 0]
-        order = torch.argsort(margin, dim=-1, descending=True, stable=True)
-        passed = torch.gather(weight, -1, order).cumsum(-1)
-        want = share[..., 1:] * total
-        # A row is positive when less than half of its own weight lies past the wanted share.
-        first = passed - 0.5 * torch.gather(weight, -1, order) <= want
-        positive = torch.zeros_like(first).scatter(-1, order, first)
-        return torch.stack([~positive, positive], dim=-1).to(logits.dtype)
-    offset = torch.zeros_like(share)
-    spread = (score.amax(-1) - score.amin(-1)).amax(-1, keepdim=True).clamp(min=1e-6)
-    best, least = offset, torch.full_like(share[..., :1], torch.inf)
-    for step in range(DUAL_STEPS):
-        answer = torch.nn.functional.one_hot((score + offset[..., None, :]).argmax(-1), share.shape[-1]).to(
-            logits.dtype
-        )
-        got = (answer * weight[..., None]).sum(-2) / total
-        miss = (share - got).abs().sum(-1, keepdim=True)
-        best, least = torch.where(miss < least, offset, best), torch.minimum(miss, least)
-        offset = offset + spread * (share - got) / (1 + step) ** 0.5
-    return torch.nn.functional.one_hot((score + best[..., None, :]).argmax(-1), share.shape[-1]).to(logits.dtype)
+    n, c = logits.shape[-2:]
+    lead = logits.shape[:-2]
+    scores = torch.log_softmax(logits.to(torch.float64), dim=-1).reshape(-1, n, c)
+    shares = share.to(torch.float64).expand(*lead, c).reshape(-1, c)
+    weights = weight.to(torch.float64).expand(*lead, n).reshape(-1, n)
+    one = _cut if c == 2 else _assign
+    answers = [one(*given) for given in zip(scores, shares, weights, strict=True)]
+    return torch.stack(answers).reshape(logits.shape).to(logits.dtype)
+
+
+def _cut(score: Tensor, share: Tensor, weight: Tensor) -> Tensor:
+    """Answer two classes: positive above the threshold; the group of rows tied on it has the fraction that is left."""
+    margin = score[:, 1] - score[:, 0]
+    # Equal rows may differ in the last bits of a matrix product, by where they stand in it.
+    unit = float(margin[weight > 0].abs().amax()) / TIE if (weight > 0).any() else 0.0
+    levels, group = torch.unique(torch.round(margin / unit) if unit > 0 else margin, return_inverse=True)
+    mass = torch.zeros_like(levels).index_add_(0, group, weight)
+    above = mass.sum() - mass.cumsum(0)
+    left = share[1] * mass.sum() - above
+    positive = torch.where(mass > 0, left / torch.where(mass > 0, mass, 1.0), (left > 0).to(mass.dtype)).clamp(0, 1)[
+        group
+    ]
+    return torch.stack([1 - positive, positive], dim=-1)
+
+
+def _assign(score: Tensor, share: Tensor, weight: Tensor) -> Tensor:
+    """Answer c classes: softmax((score + offset) / t) for small t, the offsets such that shares are met.
+
+    The offsets minimise the smooth convex dual sum_i w_i t logsumexp((score_i + offset) / t) - share . offset by damped Newton steps, t
+    falling by a factor of four from the spread of the scores to 1e-4 of it. A class of share zero is never answered.
+    """
+    wanted = share > 0
+    total = weight.sum()
+    if not total > 0:
+        return share.expand_as(score).clone()
+    s, mass, goal = score[:, wanted], weight / total, share[wanted] / share.sum()
+    spread = float((s.amax(-1) - s.amin(-1))[weight > 0].amax())
+    offset = torch.zeros_like(goal)
+    t = max(spread, 1e-12)
+    while True:
+        offset = _newton(s, mass, goal, offset, t)
+        if t <= SHARPEST * spread or spread <= 1e-12:
+            break
+        t = max(t / 4, SHARPEST * spread)
+    out = torch.zeros_like(score)
+    out[:, wanted] = torch.softmax((s + offset) / t, dim=-1)
+    return out
+
+
+def _newton(s: Tensor, mass: Tensor, goal: Tensor, offset: Tensor, t: float) -> Tensor:
+    """Find the offsets of one temperature."""
+
+    def dual(at: Tensor) -> Tensor:
+        return t * (mass * torch.logsumexp((s + at) / t, dim=-1)).sum() - goal @ at
+
+    damp, now = 1e-9, dual(offset)
+    eye = torch.eye(len(goal), dtype=s.dtype)
+    for _ in range(NEWTON_STEPS):
+        p = torch.softmax((s + offset) / t, dim=-1)
+        held = mass @ p
+        miss = goal - held
+        if miss.abs().sum() < MET:
+            break
+        curve = (torch.diag(held) - p.T @ (mass[:, None] * p)) / t
+        for _ in range(NEWTON_STEPS):
+            # Adding one number to all offsets changes nothing; the mean is held at zero.
+            step = torch.linalg.solve(curve + (damp / t) * eye + 1 / (t * len(goal)), miss)
+            step = step - step.mean()
+            then = dual(offset + step)
+            if then <= now - 1e-4 * (miss @ step):
+                offset, now, damp = offset + step, then, max(damp / 10, 1e-9)
+                break
+            damp = damp * 10
+        else:
+            break
+    return offset
 
 
 class Confidence(OfLearner):
@@ -126,6 +192,21 @@ class Confidence(OfLearner):
         self.ramp = ramp
         self.threshold = threshold
 
+    def check(self) -> None:
+        """Raise when a parameter is out of range, or the learner predicts values."""
+        if not _number(self.weight) or not 0 <= self.weight < 1:
+            raise InputError(f"Confidence weight must be a number of at least 0 and below 1, not {self.weight!r}")
+        if not _number(self.ramp) or not 0 <= self.ramp <= 1:
+            raise InputError(f"Confidence ramp must be a number between 0 and 1, not {self.ramp!r}")
+        if self.threshold not in ("weak", "half"):
+            raise InputError(
+                f"Confidence threshold must be 'weak' or 'half', not {self.threshold!r}{nearest(str(self.threshold), ('weak', 'half'))}"
+            )
+        if is_regressor(self):
+            raise LabelsError(
+                "Confidence hardens class answers, and this learner predicts values; use Naive for a value task"
+            )
+
     def fit(self, X: Any, y: Any, *, sample_weight: ArrayLike | None = None) -> Self:
         """Train the student.
 
@@ -142,16 +223,11 @@ class Confidence(OfLearner):
         LabelsError
             A value task, or labels of other rows, of one class, or covering no row.
         """
-        if not 0 <= self.weight < 1:
-            raise InputError(f"Confidence weight must be at least 0 and below 1, not {self.weight}")
-        if not 0 <= self.ramp <= 1:
-            raise InputError(f"Confidence ramp must be between 0 and 1, not {self.ramp}")
-        if self.threshold not in ("weak", "half"):
-            raise InputError(f"Confidence threshold must be 'weak' or 'half', not {self.threshold!r}")
-        if is_regressor(self):
-            raise LabelsError(
-                "Confidence hardens class answers, and this learner predicts values; use Naive for a value task"
-            )
+        self.check()
         rows, weak, weight = prepare(self, X, y, sample_weight)
         moving = ConfidenceObjective(self.weight, self.ramp, self.threshold)
         return self._train(rows, weak, weight, moving if self.weight > 0 else CrossEntropy())
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)

@@ -10,12 +10,13 @@ from sklearn.base import BaseEstimator, clone, is_regressor
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from outgrow.errors import InputError
 from outgrow.learners.linear import LinearHead
 from outgrow.learners.objective import Objective
-from outgrow.tasks.needs import Needs
+from outgrow.tasks.needs import Known, Needs
 from outgrow.tasks.prepare import as_rows
 
-__all__ = ["Method", "OfLearner"]
+__all__ = ["Method", "OfLearner", "in_classes"]
 
 
 class Method(Protocol):
@@ -29,6 +30,10 @@ class Method(Protocol):
 
     def needs(self) -> Needs:
         """What ``fit`` must be given beyond rows and labels."""
+        ...
+
+    def check(self) -> None:
+        """Raise when a parameter is out of range; a study calls it before any work."""
         ...
 
     def fit(self, X: Any, y: Any, *, sample_weight: ArrayLike | None = None) -> Self:
@@ -53,6 +58,8 @@ class OfLearner(BaseEstimator):
     learner: Any
     student_: Any
     objective_: Objective
+    spent_: int
+    fingerprint_: str
 
     def _learner(self) -> Any:
         return LinearHead() if self.learner is None else self.learner
@@ -65,6 +72,9 @@ class OfLearner(BaseEstimator):
         """Return the unfitted learner that direct and ceiling train."""
         return clone(self._learner())
 
+    def check(self) -> None:
+        """Raise when a parameter is out of range; a study calls it before any work."""
+
     def recipe(self) -> list[Any]:
         """Return what names this method for fingerprints, a missing learner filled in."""
         params = {**self.get_params(deep=False), "learner": self._learner()}
@@ -76,9 +86,13 @@ class OfLearner(BaseEstimator):
 
         return fingerprint(self.recipe())
 
-    def _train(self, rows: Any, weak: Any, weight: Any, objective: Objective) -> Self:
+    def _train(self, rows: Any, weak: Any, weight: Any, objective: Objective, known: Known | None = None) -> Self:
+        from outgrow.fingerprints import fingerprint
+
         self.objective_ = objective
+        self.spent_ = 0 if known is None else known.spent
         self.student_ = clone(self._learner()).fit(rows, weak, sample_weight=weight, objective=objective)
+        self.fingerprint_ = fingerprint("method", self, self.student_.fingerprint_, known)
         return self
 
     @property
@@ -115,3 +129,27 @@ class OfLearner(BaseEstimator):
         tags.regressor_tags = inner.regressor_tags
         tags.target_tags = inner.target_tags
         return tags
+
+
+def in_classes(model: Any, rows: Any, classes: ArrayLike) -> NDArray[np.float64]:
+    """Return a fitted model's (n, c) probabilities in a given order of classes, matched by name.
+
+    A class that the model never saw has probability 0.
+
+    Raises
+    ------
+    InputError
+        When the model names a class that is not among them.
+    """
+    probs = np.asarray(model.predict_proba(rows), dtype=np.float64)
+    have, want = [str(c) for c in model.classes_], [str(c) for c in np.asarray(classes)]
+    if have == want:
+        return probs
+    foreign = [c for c in have if c not in want]
+    if foreign:
+        raise InputError(
+            f"the student names class {foreign[0]!r}, which the task does not have ({want[:6]}); fit it on this task's labels"
+        )
+    out = np.zeros((len(probs), len(want)))
+    out[:, [want.index(c) for c in have]] = probs
+    return out

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from outgrow.errors import InputError, NeedsError
+from outgrow.errors import InputError, LabelsError, NeedsError
+from outgrow.methods.method import in_classes
 from outgrow.scores.evaluation import Evaluation
 from outgrow.scores.metrics import default_metric, row_score
 from outgrow.tasks.labels import WeakLabels
@@ -78,6 +79,9 @@ def references(learner: Any, task: Task, X: Rows, roles: Roles) -> References:
     return References(roles.test, outputs, missing, {k: v for k, v in penalties.items() if np.isfinite(v)})
 
 
+_references = references
+
+
 def _no_reference(task: Task, ids: NDArray[np.int64], test: NDArray[np.int64], what: str) -> str:
     if not len(test):
         return "no test rows with truth to score it on"
@@ -103,19 +107,7 @@ def predictions(model: Any, rows: Rows, task: Task) -> NDArray[np.float64]:
     """
     if task.kind == "value":
         return np.asarray(model.predict(rows), dtype=np.float64).reshape(len(rows), 1)
-    probs = np.asarray(model.predict_proba(rows), dtype=np.float64)
-    have = [str(c) for c in model.classes_]
-    want = [str(c) for c in task.classes]
-    if have == want:
-        return probs
-    foreign = [c for c in have if c not in want]
-    if foreign:
-        raise InputError(
-            f"the student names class {foreign[0]!r}, which the task does not have ({want[:6]}); fit it on this task's labels"
-        )
-    out = np.zeros((len(rows), len(want)))
-    out[:, [want.index(c) for c in have]] = probs
-    return out
+    return in_classes(model, rows, task.classes)
 
 
 def grant(
@@ -166,7 +158,7 @@ def evaluate(
     *,
     references: References | None = None,
     metric: str | None = None,
-    spent: int = 0,
+    spent: int | None = None,
     cell: Mapping[str, str] | None = None,
 ) -> Evaluation:
     """Score a student beside floor, direct and ceiling, on the same test rows.
@@ -183,18 +175,25 @@ def evaluate(
         Default: trained here, from the student's own learner.
     metric : str, optional
         What gain and PGR use; see :func:`outgrow.scores.metrics.default_metric`.
-    spent : int
-        Truth rows that the method was granted.
+    spent : int, optional
+        Truth rows that the method was granted; default what it says itself (``spent_``).
     cell : mapping, optional
         Names of task, supervisor, student and method, for tables.
 
     Returns
     -------
     Evaluation
+
+    Raises
+    ------
+    InputError
+        References of other test rows; a student that names a class the task does not have.
+    LabelsError
+        Weak labels whose classes are not the task's, in its order; a supervisor that covers no transfer row.
     """
     if references is None:
         unfitted = student.reference() if hasattr(student, "reference") else clone(student)
-        references = globals()["references"](unfitted, task, X, roles)
+        references = _references(unfitted, task, X, roles)
     rows = roles.test if len(roles.test) else roles.select
     names = {
         "task": task.name,
@@ -209,7 +208,7 @@ def evaluate(
         predictions(student, X.at(rows), task),
         references,
         metric=metric,
-        spent=spent,
+        spent=int(getattr(student, "spent_", 0)) if spent is None else spent,
         cell={**names, **(cell or {})},
     )
 
@@ -245,10 +244,15 @@ def assemble(
         raise InputError(
             f"the student has {len(output)} predictions for {len(ids)} rows; give them in the order of the test rows"
         )
+    scored = len(roles.test) > 0
+    _check_classes(task, weak)
+    if scored and not np.array_equal(references.ids, ids):
+        raise InputError(
+            f"the references are of {len(references.ids)} other test rows than these {len(ids)}; train them with the same roles"
+        )
     table = weak.at(ids)
     prior = weak.at(roles.transfer).prior()
     floor, covered = table.one(prior)
-    scored = len(roles.test) > 0
     truth = task.truth_at(ids) if scored else None
     classes = None if task.kind == "value" else task.classes
     c = 1 if classes is None else len(classes)
@@ -257,7 +261,7 @@ def assemble(
     missing = dict(references.missing)
     score: dict[str, NDArray[np.float64]] = {}
     floors: dict[str, float] = {}
-    if scored:
+    if truth is not None:
         score = {role: row_score(metric, out, truth, c) for role, out in outputs.items()}
         for j, source in enumerate(weak.sources):
             alone = weak.source(j)
@@ -266,7 +270,7 @@ def assemble(
             each = alone.at(ids).one(alone.at(roles.transfer).prior())[0]
             floors[source.name] = float(row_score(metric, each, truth, c).mean())
     else:
-        missing["score"] = "there are no test rows with truth"
+        missing["scores"] = "there are no test rows with truth"
     return Evaluation(
         ids=ids,
         score=score,
@@ -289,5 +293,17 @@ def _unnamed(weak: WeakLabels) -> tuple[str, ...] | None:
     """Return the classes that no supervisor names on any row of the task."""
     if weak.classes is None:
         return None
-    named = np.unique(weak.hard())
-    return tuple(str(c) for i, c in enumerate(weak.classes) if i not in named)
+    # Where two classes share the highest probability, both are named.
+    top = (weak.probs >= weak.probs.max(axis=2, keepdims=True)) & weak.covered[:, :, None]
+    return tuple(str(c) for c, named in zip(weak.classes, top.any(axis=(0, 1)), strict=True) if not named)
+
+
+def _check_classes(task: Task, weak: WeakLabels) -> None:
+    if (weak.classes is None) != (task.kind == "value"):
+        what = "values" if weak.classes is None else "class probabilities"
+        raise LabelsError(f"the weak labels are {what}, and this is a task of {task.kind}; label it with its own kind")
+    if weak.classes is not None and [str(c) for c in weak.classes] != [str(c) for c in task.classes]:
+        raise LabelsError(
+            f"the weak labels have the classes {[str(c) for c in weak.classes][:6]} and the task has "
+            f"{[str(c) for c in task.classes][:6]}; make the table with classes=task.classes"
+        )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from outgrow.errors import StudyError
 from outgrow.fingerprints import code_version, environment_key, fingerprint
 from outgrow.studies.study import StudentSpec, Study, method_of
 from outgrow.tasks.needs import Needs
@@ -85,19 +86,30 @@ def method_name(entry: Any) -> str:
 
 
 def check_needs(study: Study, views: list[str], sources: Mapping[str, list[Any]], roles: Roles, kind: str) -> None:
-    """Say before any work what a method or forecast lacks.
+    """Say before any work what a method lacks, which of its parameters is out of range, and which head is of the wrong kind.
 
     Raises
     ------
-    NeedsError
+    NeedsError, StudyError
+    InputError
+        From the method's own check.
     """
     from outgrow.studies.work import build_method
 
+    fitting = "ridge" if kind == "value" else "linear"
+    for student in study.students:
+        if student.head not in (None, fitting):
+            raise StudyError(
+                f"student {student.encoder!r} has the head {student.head!r}, and a task of {kind} needs {fitting!r}; leave head out"
+            )
+    shown = [student_name(s, view_name(s)) for s in study.students]
+    if twice := [name for i, name in enumerate(shown) if name in shown[:i]]:
+        raise StudyError(f"two students are called {twice[0]!r}; remove one, or give it a name")
     for entry in study.methods:
         name, params = method_of(entry)
-        method = build_method(
-            {"name": name, "params": params}, {"head": "ridge" if kind == "value" else "linear", "on": None}
-        )
+        method = build_method({"name": name, "params": params}, {"head": fitting, "on": None})
+        if hasattr(method, "check"):
+            method.check()
         needs: Needs = method.needs()
         for group in sources.values():
             needs.check(name, views, group, known=len(roles.teach) or None, select=len(roles.select) or None)
@@ -182,7 +194,11 @@ def make_plan(
             for entry in study.methods:
                 name, params = method_of(entry)
                 method = build_method({"name": name, "params": params}, learner)
-                common = {"method": {"name": name, "params": params}, "learner": learner, "roles": roles_keys[seed]}
+                common: dict[str, Any] = {
+                    "method": {"name": name, "params": params},
+                    "learner": learner,
+                    "roles": roles_keys[seed],
+                }
                 common |= {"views": views, "seed": seed, "truth": truth_key}
                 uses = [views[v]["key"] for v in sorted(method.needs().views)]
                 truths = [teach_truth, transfer_truth, at]

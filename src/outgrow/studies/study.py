@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -20,7 +20,7 @@ __all__ = ["SplitSpec", "StudentSpec", "Study", "TaskSpec"]
 class Strict(BaseModel):
     """A part of a study; frozen, and with no keys but its own."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class TaskSpec(Strict):
@@ -46,8 +46,8 @@ class TaskSpec(Strict):
     config: str | None = None
     split: str | None = None
     revision: str | None = None
-    sample: int | None = Field(None, gt=0)
-    truth_rows: int | None = Field(None, ge=0)
+    sample: int | None = Field(default=None, gt=0)
+    truth_rows: int | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
     def _one_origin(self) -> TaskSpec:
@@ -64,10 +64,10 @@ class TaskSpec(Strict):
 class SplitSpec(Strict):
     """Rows per role; what is not given follows the rule of :func:`outgrow.split`."""
 
-    teach: int | None = Field(None, ge=0)
-    transfer: int | None = Field(None, gt=0)
-    select: int | None = Field(None, ge=0)
-    test: int | None = Field(None, ge=0)
+    teach: int | None = Field(default=None, ge=0)
+    transfer: int | None = Field(default=None, gt=0)
+    select: int | None = Field(default=None, ge=0)
+    test: int | None = Field(default=None, ge=0)
     test_seed: int = 0
 
 
@@ -77,11 +77,11 @@ class StudentSpec(Strict):
     encoder: str
     layer: int | None = None
     pooling: Literal["mean", "last"] | None = None
-    max_tokens: int | None = Field(None, gt=0)
+    max_tokens: int | None = Field(default=None, gt=0)
     dtype: Literal["auto", "float32", "bfloat16"] | None = None
     revision: str | None = None
     head: Literal["linear", "ridge"] | None = None
-    penalty: float | Literal["cv"] = "cv"
+    penalty: Annotated[float, Field(gt=0)] | Literal["cv"] = "cv"
     name: str | None = None
 
     def view(self) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class Study(Strict):
     students: list[StudentSpec] = Field(min_length=1)
     methods: list[Any] = Field(default_factory=lambda: ["naive"], min_length=1)
     split: SplitSpec = SplitSpec()
-    seeds: list[int] = Field(default_factory=lambda: [0, 1, 2, 3, 4], min_length=1)
+    seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field(default_factory=lambda: [0, 1, 2, 3, 4], min_length=1)
     metric: Literal["accuracy", "balanced_accuracy", "log_loss", "brier", "mse", "r2"] | None = None
     forecasts: list[str] | None = None
     audits: list[str] | None = None
@@ -128,10 +128,12 @@ class Study(Strict):
     def _count(cls, value: Any) -> Any:
         if isinstance(value, int) and not isinstance(value, bool):
             if value < 1:
-                raise ValueError("seeds must be at least 1")
+                raise ValueError(f"must be at least 1, not {value}")
             return list(range(value))
-        if isinstance(value, list) and len(set(map(str, value))) < len(value):
-            raise ValueError("seeds has one number more than once")
+        if not isinstance(value, list):
+            raise ValueError(f"must be a whole number, or a list of them, not {value!r}")
+        if twice := [v for i, v in enumerate(value) if v in value[:i]]:
+            raise ValueError(f"has {twice[0]!r} more than once")
         return value
 
     @field_validator("students", mode="before")
@@ -142,14 +144,17 @@ class Study(Strict):
     @field_validator("methods")
     @classmethod
     def _methods(cls, value: list[Any]) -> list[Any]:
-        for entry in value:
-            method_of(entry)
+        made = [method_of(entry) for entry in value]
+        if twice := [name for i, (name, params) in enumerate(made) if (name, params) in made[:i]]:
+            raise ValueError(f"has {twice[0]!r} more than once")
         return value
 
     @field_validator("supervisors")
     @classmethod
     def _supervisors(cls, value: list[Any]) -> list[Any]:
         for entry in value:
+            if entry == []:
+                raise ValueError("a nested list of supervisors is one stacked table, and this one is empty")
             for one in entry if isinstance(entry, list) else [entry]:
                 if not isinstance(one, str | dict) or not one:
                     raise ValueError(f"a supervisor is a mapping such as {{probe: wordllama}}, not {one!r}")
@@ -195,6 +200,8 @@ class Study(Strict):
     @classmethod
     def _checked(cls, data: dict[str, Any], where: str) -> Study:
         try:
+            if "folder" in data:
+                raise StudyError(f"{where}: unknown key 'folder'; a study's folder is the one its file lies in")
             return cls.model_validate(data)
         except ValidationError as error:
             raise StudyError(f"{where}: {_sentence(error)}") from None
@@ -248,7 +255,7 @@ def method_of(entry: Any) -> tuple[str, dict[str, Any]]:
     from outgrow.catalogue import find
 
     if isinstance(entry, str):
-        name, params = entry, {}
+        name, params = entry, dict[str, Any]()
     elif isinstance(entry, dict) and len(entry) == 1:
         name, params = next(iter(entry.items()))
         params = params or {}
@@ -265,8 +272,10 @@ def method_of(entry: Any) -> tuple[str, dict[str, Any]]:
 
 def _sentence(error: ValidationError) -> str:
     """Say the first thing that is wrong, as a person would."""
-    first = error.errors(include_url=False)[0]
-    place = [str(p) for p in first["loc"]]
+    found = error.errors(include_url=False)
+    first = found[0]
+    place = [str(p) for p in first["loc"] if not _alternative(p)]
+    branches = [e for e in found if [str(p) for p in e["loc"] if not _alternative(p)] == place]
     where = ".".join(place)
     if first["type"] == "extra_forbidden":
         inside = _model_at(place[:-1])
@@ -277,9 +286,37 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "value_error":
         return f"{where}: {first['ctx']['error']}" if where else str(first["ctx"]["error"])
     given = first.get("input")
-    shown = f", not {given!r}" if isinstance(given, str | int | float | bool) else ""
-    message = first["msg"].replace("Input should be", "must be")
-    return f"{where!r} {message[0].lower() + message[1:]}{shown}"
+    kinds = {type(None): "nothing", dict: "a mapping", list: "a list"}
+    shown = repr(given) if isinstance(given, str | int | float) else kinds.get(type(given), type(given).__name__)
+    if given == []:
+        shown = "an empty one"
+    said = " or ".join(dict.fromkeys(_must(e["msg"]) for e in branches))
+    return f"{where!r} must be {said}, not {shown}"
+
+
+def _must(message: str) -> str:
+    """Turn pydantic's message into what the value must be."""
+    for theirs, ours in _MESSAGES.items():
+        message = message.replace(theirs, ours)
+    return message[:1].lower() + message[1:]
+
+
+_MESSAGES = {
+    "Input should be ": "",
+    "a valid dictionary or instance of TaskSpec": "a mapping such as {packaged: movies}",
+    "a valid dictionary or instance of StudentSpec": "a view such as minilm/3, or a mapping with an encoder",
+    "a valid dictionary or instance of SplitSpec": "a mapping such as {teach: 500}",
+    "a valid dictionary": "a mapping",
+    "a valid integer": "a whole number",
+    "a valid ": "a ",
+    "List should have at least 1 item after validation, not 0": "a list with at least one entry",
+    "String should match pattern": "letters, digits and . _ - only: it must match",
+}
+
+
+def _alternative(part: Any) -> bool:
+    """Whether a part of a place is pydantic's name for one alternative of a field, and no key of the file."""
+    return isinstance(part, str) and (part in ("str", "float", "int") or "[" in part or part.startswith("constrained-"))
 
 
 def _model_at(place: list[str]) -> type[BaseModel] | None:
