@@ -101,9 +101,11 @@ def quiet() -> Iterator[None]:
 @contextlib.contextmanager
 def loading(name: str) -> Iterator[None]:
     """Turn what transformers raises for a broken model into a FetchError."""
+    from safetensors import SafetensorError
+
     try:
         yield
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise FetchError(
             f"encoder {name!r} cannot be loaded by transformers ({type(error).__name__}); it may be incomplete or of another kind"
         ) from error
