@@ -128,18 +128,26 @@ def _over_seeds(values: Sequence[float]) -> tuple[float, float | None, float | N
 
 
 def _quality(ready: Ready, plan: Plan) -> tuple[Any, list[str]]:
-    """Describe the labels of every supervisor on the transfer rows of the first seed."""
+    """Describe the labels of every supervisor, and of each of its rules, on the transfer rows of the first seed."""
     import pandas as pd
 
     from outgrow.supervisors import quality
 
     seed = ready.study.seeds[0]
+    transfer = ready.roles[seed].transfer
     keys = dict.fromkeys(k for (_, s), ks in plan.labels.items() if s == seed for k in ks)
-    tables = [WeakLabels.load(ready.store.path(k)) for k in keys if ready.store.get(k) is not None]
-    if not tables:
+    folders = [ready.store.path(k) for k in keys if ready.store.get(k) is not None]
+    if not folders:
         return pd.DataFrame(), []
-    found = quality(WeakLabels.stack(tables).at(ready.roles[seed].transfer))
-    return found.frame(), list(found.sentences)
+    tables = [WeakLabels.load(f) for f in folders]
+    found = quality(WeakLabels.stack(tables).at(transfer))
+    frames = [found.frame()]
+    for folder, table in zip(folders, tables, strict=True):
+        if (folder / "votes").is_dir():
+            rules = quality(WeakLabels.load(folder / "votes").at(transfer)).frame()
+            frames.append(rules.assign(source=[f"{table.label}: {rule}" for rule in rules["source"]]))
+    said = [read_json(f / "about.json")["said"] for f in folders]
+    return pd.concat(frames, ignore_index=True), [s for s in said if s] + list(found.sentences)
 
 
 def _reasons(cells: Sequence[Cell]) -> list[str]:

@@ -119,6 +119,7 @@ def make_plan(
     study: Study,
     task: Task,
     groups: Mapping[str, list[Any]],
+    entries: Mapping[str, Any],
     views: Mapping[str, Mapping[str, str]],
     roles: Mapping[int, Roles],
     roles_keys: Mapping[int, str],
@@ -132,6 +133,8 @@ def make_plan(
     ----------
     groups : mapping of str to list
         Name of each line of ``supervisors`` -> its supervisors, built and unfitted.
+    entries : mapping of str
+        Supervisor's name -> its line in the study, from which another process builds it.
     views : mapping
         View name -> ``{"key", "path"}``.
     roles, roles_keys : mapping of int
@@ -180,12 +183,14 @@ def make_plan(
                 label = f"{supervisor.name} labels" + (f", seed {seed}" if taught else "")
                 spec = {
                     "supervisor": supervisor.name,
+                    "entry": entries[supervisor.name],
                     "roles": roles_keys[seed],
                     "truth": truth_key,
                     "views": views,
                     "seed": seed,
                 }
-                keys.append(add("labels", key, label, (), spec, local=True))
+                # What reads a matrix and learns from truth can do so anywhere; rules and files need the inputs and ids held here.
+                keys.append(add("labels", key, label, (), spec, local=not (taught and uses)))
             tables[group, seed] = tuple(keys)
         for student in study.students:
             view = view_name(student)

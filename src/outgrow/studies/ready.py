@@ -42,6 +42,10 @@ class Ready:
     metric : str
     notes : tuple of str
         What is not computed, and why.
+    extra : mapping
+        Matrices given beside the task, by view name.
+    entries : mapping
+        Supervisor's name -> its line in the study.
     """
 
     study: Study
@@ -56,6 +60,7 @@ class Ready:
     audits: tuple[str, ...]
     notes: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
+    entries: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def supervisors(self) -> dict[str, Any]:
@@ -80,6 +85,7 @@ class Ready:
             self.study,
             self.task,
             self.groups,
+            self.entries,
             self.keys(),
             self.roles,
             {seed: self._roles_key(r) for seed, r in self.roles.items()},
@@ -231,7 +237,7 @@ def make_ready(
     sizes = study.split.model_dump(exclude_none=True)
     roles = {seed: split(task, seed, **sizes) for seed in study.seeds}
     notes = [*task.notes, *(n for r in roles.values() for n in r.notes)]
-    groups, left_out = _groups(study, task, roles)
+    groups, entries, left_out = _groups(study, task, roles)
     notes += left_out
     if not groups:
         raise StudyError(f"no supervisor is left: {' '.join(left_out)}")
@@ -272,6 +278,7 @@ def make_ready(
         audits,
         tuple(dict.fromkeys(notes)),
         extra,
+        entries,
     )
 
 
@@ -283,19 +290,23 @@ class _Planned:
     view: str | None
 
 
-def _groups(study: Study, task: Task, roles: Mapping[int, Roles]) -> tuple[dict[str, list[Any]], list[str]]:
+def _groups(
+    study: Study, task: Task, roles: Mapping[int, Roles]
+) -> tuple[dict[str, list[Any]], dict[str, Any], list[str]]:
     from outgrow.supervisors.factory import supervisor
 
     classes = None if task.kind == "value" else task.classes.tolist()
     groups: dict[str, list[Any]] = {}
+    entries: dict[str, Any] = {}
     notes: list[str] = []
     teach = all(len(r.teach) for r in roles.values())
     made: dict[str, Any] = {}
     for entry in study.supervisors:
         group = []
         for spec in entry if isinstance(entry, list) else [entry]:
+            line = {"probe": spec} if isinstance(spec, str) else spec
             one = supervisor(
-                {"probe": spec} if isinstance(spec, str) else spec,
+                line,
                 classes=classes,
                 kind=task.kind,
                 names=task.names,
@@ -309,10 +320,11 @@ def _groups(study: Study, task: Task, roles: Mapping[int, Roles]) -> tuple[dict[
             twin = made.setdefault(one.name, one)
             if twin is not one and fingerprint(twin) != fingerprint(one):
                 raise StudyError(f"two different supervisors are called {one.name!r}; give one of them a name")
+            entries[one.name] = line
             group.append(twin)
         if group:
             name = " + ".join(s.name for s in group)
             if name in groups:
                 raise StudyError(f"supervisor {name!r} stands in the study twice; remove one")
             groups[name] = group
-    return groups, list(dict.fromkeys(notes))
+    return groups, entries, list(dict.fromkeys(notes))

@@ -92,7 +92,11 @@ def build_method(spec: Mapping[str, Any], head: Mapping[str, Any]) -> Any:
 
 def do_labels(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
     """Fit one supervisor where it needs that, and label all rows of the task."""
-    supervisor = context.supervisors[spec["supervisor"]]
+    supervisor = context.supervisors.get(spec["supervisor"])
+    if supervisor is None:
+        from outgrow.supervisors.factory import supervisor as build
+
+        supervisor = build(spec["entry"], classes=spec["classes"], kind=spec["task_kind"])
     rows = context.rows(spec)
     if supervisor.needs_truth:
         from sklearn.base import clone
@@ -103,6 +107,10 @@ def do_labels(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
             supervisor.set_params(random_state=spec["seed"])
         supervisor.fit(rows.at(teach), context.task(spec).truth_table(teach))
     supervisor.label(rows).save(folder)
+    votes = getattr(supervisor, "votes_", None)
+    if votes is not None and votes.supervisors > 1:
+        votes.save(folder / "votes")
+    write_json(folder / "about.json", {"said": getattr(supervisor, "report_", "")})
 
 
 def do_reference(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
