@@ -70,9 +70,10 @@ docs: $(VENV)/.stamp-docs
 	@echo "documentation: docs/_build/html/index.html"
 
 bench: $(VENV)/.stamp-test fetch
-	@set -e; for file in benchmarks/*.py; do \
-	  case "$$file" in */_*) continue ;; esac; \
-	  echo "== $$file --quick"; $(ONE_THREAD) HF_HUB_OFFLINE=1 $(PY) "$$file" --quick; done
+	$(ONE_THREAD) $(PY) benchmarks/coverage.py --quick
+	$(ONE_THREAD) $(PY) benchmarks/encode.py --rows 60 --pool 200 --repeats 1
+	$(ONE_THREAD) $(PY) benchmarks/road.py --quick
+	$(ONE_THREAD) $(PY) benchmarks/kill.py --quick
 
 clean:
 	rm -rf $(VENV) build dist docs/_build docs/api .pytest_cache .mypy_cache .ruff_cache .hypothesis
