@@ -228,6 +228,10 @@ def values():
 
 @pytest.fixture(scope="session")
 def hostile():
+    return hostile_results()
+
+
+def hostile_results():
     cells = class_cells(
         [HOSTILE["hebrew"], HOSTILE["quotes"]],
         {HOSTILE["arabic"]: 0.66, HOSTILE["script"]: 0.62, HOSTILE["long"]: 0.61},

@@ -9,7 +9,7 @@ _NAMES = {
     "content": "content",
     "print_table": "table",
     "render_html": "html.render",
-    "render_markdown": "markdown.render",
+    "to_markdown": "markdown.to_markdown",
     "write_html": "html.write",
     "write_markdown": "markdown.write",
 }

@@ -20,6 +20,21 @@ __all__ = ["MainRow", "Page", "Section", "content", "floor_note", "main_rows", "
 
 ROLES = ("floor", "direct", "student", "ceiling")
 MOST_BANDS = 40
+_FIRST = (
+    "name",
+    "rows",
+    "classes",
+    "truth",
+    "truth_rows",
+    "roles",
+    "seeds",
+    "source",
+    "licence",
+    "teach",
+    "transfer",
+    "select",
+    "test",
+)
 
 GLOSSARY = (
     ("floor", "score of the weak labels themselves, all supervisors of a row combined"),
@@ -269,12 +284,18 @@ def axis_words(metric: str, n: int, seeds: int) -> str:
 
 
 def _summary(results: Results, cell: Cell) -> Figure:
-    gain, rival = cell.gain(), cell.direct_minus_student()
     parts = []
-    if gain.value is not None:
-        parts.append(f"{number(abs(gain.value))} {'better' if gain.value >= 0 else 'worse'} than its supervisor")
-    if rival.value is not None:
-        parts.append(f"{number(abs(rival.value))} {'worse' if rival.value > 0 else 'better'} than truth used directly")
+    for found, sign_of, rival in (
+        (cell.gain(), 1, "its supervisor"),
+        (cell.direct_minus_student(), -1, "truth used directly"),
+    ):
+        if found.value is None:
+            continue
+        ahead = sign_of * found.value
+        if isinstance(found, Interval) and (found.above() or found.below()):
+            parts.append(f"{number(abs(ahead))} {'better' if ahead > 0 else 'worse'} than {rival}")
+        else:
+            parts.append(f"not told apart from {rival} ({signed(ahead)})")
     title = "The best student is " + " and ".join(parts) if parts else "The best student's score"
     return summary("first", title, _marks(cell), axis_words(results.metric, cell.n_rows, cell.n_seeds))
 
@@ -304,7 +325,7 @@ def _cells_section(results: Results) -> list[Section]:
 
 
 def _audits(results: Results, cell: Cell | None) -> list[Section]:
-    made = []
+    made: list[Section] = []
     chosen = names(cell) if cell is not None else {}
     titles = {
         "imitation": "What became of the supervisor's errors",
@@ -361,7 +382,7 @@ def _quality(results: Results) -> list[Section]:
         named = {k[6:-1]: float(v) for k, v in row.items() if k.startswith("share(") and v is not None}
         if named:
             drawn[str(row["source"])] = named
-    figures = ()
+    figures: tuple[Figure, ...] = ()
     if drawn:
         source, (label, most) = max(
             ((s, max(p.items(), key=lambda item: item[1])) for s, p in drawn.items()), key=lambda found: found[1][1]
@@ -419,7 +440,9 @@ def _about(results: Results) -> Section:
 
 def _flatten(value: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
     out: list[tuple[str, str]] = []
-    for k, v in value.items():
+    # Sorted, so that a report rendered again from JSON is the same; what people look for first comes first.
+    for k in sorted(value, key=lambda k: (_FIRST.index(k) if k in _FIRST else len(_FIRST), str(k))):
+        v = value[k]
         name = f"{before}{k}"
         if isinstance(v, Mapping):
             out += _flatten(v, f"{name} / ")

@@ -135,7 +135,7 @@ def summary(name: str, title: str, marks: Sequence[Mark], axis: str, width: floa
 
     def draw(width: float) -> Board:
         board = Board(width, 30.0 * len(marks) + 54)
-        left, right = 74.0, width - 128
+        left, right = (56.0, width - 122) if width < 400 else (74.0, width - 128)
         scale = Scale.over(_ends(marks), left + 6, right - 6, pad=0.12)
         top, bottom = 6.0, 30.0 * len(marks) + 10
         by_role = {m.role: m for m in marks}

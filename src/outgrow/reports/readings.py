@@ -74,7 +74,8 @@ def forecast_sections(results: Results) -> list[Section]:
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault((str(row["forecast"]), str(row.get("order") or ""), str(row["unit"])), []).append(row)
-    figures, tables = [], []
+    figures: list[Figure] = []
+    tables: list[Table] = []
     for (forecast, order, unit), lines in groups.items():
         words = clean(forecast.replace("_", " ") + (f" ({order})" if order else ""))
         seen = [r for r in lines if r.get("measured") is not None]

@@ -34,6 +34,8 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
 
 def tick_text(value: float, all_ticks: Sequence[float]) -> str:
     """Write a tick with as many decimals as the set needs."""
+    if value == 0:
+        return "0"
     digits = next((d for d in range(7) if all(abs(round(t, d) - t) < 1e-9 for t in all_ticks)), 6)
     text = f"{abs(value):.{digits}f}"
     if text.startswith("0.") and abs(value) < 1:
@@ -154,7 +156,10 @@ class Board:
         marks = ticks(scale.low, scale.high, most)
         for value in marks:
             self.line(scale(value), top, scale(value), bottom)
-            self.text(scale(value), bottom + 15, tick_text(value, marks), "t num soft", "middle")
+            words_at = tick_text(value, marks)
+            half = width_of(words_at) / 2
+            at = min(max(scale(value), half), self.width - half)
+            self.text(at, bottom + 15, words_at, "t num soft", "middle")
         middle = (scale.start + scale.stop) / 2
         words = fit(words, self.width - 4)
         half = width_of(words) / 2

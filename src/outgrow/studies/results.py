@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from outgrow.errors import StoreError
 from outgrow.scores.evaluation import Cell, Evaluation
 from outgrow.scores.measured import sign
+from outgrow.scores.metrics import metrics_for
 from outgrow.studies.words import isolate
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ FORECAST_COLUMNS = (
     "measured_high",
     "broken",
 )
+_TABLES = ("quality", "forecasts", "failures", "details")
 
 
 @dataclass(frozen=True)
@@ -159,10 +162,16 @@ class Results:
         folder = Path(folder)
         private_folder(folder)
         with writing(folder):
+            # The JSON goes first and comes back last: a folder that a kill left half written holds no results.
+            (folder / "results.json").unlink(missing_ok=True)
+            for stale in ("cells", "findings"):
+                shutil.rmtree(folder / stale, ignore_errors=True)
+            for name in _TABLES:
+                (folder / f"{name}.parquet").unlink(missing_ok=True)
             for name, table in (("results", self.frame()), ("table", self.table())):
                 _write(table, folder / name)
                 table.to_csv(folder / f"{name}.csv", index=False)
-            for name in ("quality", "forecasts", "failures", "details"):
+            for name in _TABLES:
                 table = getattr(self, name)
                 if table is not None:
                     _write(table, folder / name)
@@ -201,7 +210,7 @@ class Results:
             about = read_json(folder / "results.json")
             tables: dict[str, Any] = {
                 name: pd.read_parquet(folder / f"{name}.parquet")
-                for name in ("quality", "forecasts", "failures", "details")
+                for name in _TABLES
                 if (folder / f"{name}.parquet").exists()
             }
             cells = tuple(
@@ -317,8 +326,9 @@ def who(cell: Cell) -> str:
 def _seed_row(e: Evaluation) -> dict[str, Any]:
     row: dict[str, Any] = {key: str(e.cell.get(key, "")) for key in KEYS}
     row |= {"seed": e.seed, "test_rows": len(e.ids), "spent": e.spent, "metric": e.metric}
-    for line in e.frame().itertuples(index=False):
-        row[f"{line.role}_{line.metric}"] = line.value
+    mine = [e.metric, *(m for m in metrics_for(e.kind) if m != e.metric)]
+    row |= {f"{role}_{metric}": e.value(role, metric) for role in e.roles for metric in mine}
+    row |= {f"floor[{name}]_{e.metric}": sign(e.metric) * score + 0.0 for name, score in e.floors.items()}
     found = {"gain": e.gain(), "gap": e.gap(), "pgr": e.pgr(), "direct_minus_student": e.direct_minus_student()}
     row |= {name: value.value for name, value in found.items()}
     reasons = {**e.missing, **{name: value.reason for name, value in found.items() if value.value is None}}
