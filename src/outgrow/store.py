@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -168,6 +169,8 @@ def append_line(path: Path, line: str) -> None:
     with writing(path):
         handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
+            # Without the lock a line that another process is still writing looks torn.
+            fcntl.flock(handle, fcntl.LOCK_EX)
             size = os.fstat(handle).st_size
             torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
             data = ("\n" * torn + line + "\n").encode()
