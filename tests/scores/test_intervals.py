@@ -117,7 +117,9 @@ def test_level():
 @pytest.mark.parametrize("x", [np.ones((3, 20)), np.full(7, 0.7), np.zeros((1, 5)), np.full((4, 9), 1e6 + 0.1)])
 def test_alike_rows_have_no_interval(x):
     found = mean_interval(x)
-    assert found == Undefined("Every test row has the same score, so the spread over new rows cannot be seen.", found.value)
+    assert found == Undefined(
+        "Every test row has the same score, so the spread over new rows cannot be seen.", found.value
+    )
     assert found.value == pytest.approx(x.mean())
     assert detectable(x) is None
     assert rows_needed(x, 0.1) is None
@@ -214,7 +216,9 @@ def test_ratio_scales(seed, top, bottom):
     assert isinstance(before, Interval)
     assert isinstance(after, Interval)
     factor = top / bottom
-    assert [after.mean, after.low, after.high] == pytest.approx([factor * v for v in (before.mean, before.low, before.high)], rel=1e-6)
+    assert [after.mean, after.low, after.high] == pytest.approx(
+        [factor * v for v in (before.mean, before.low, before.high)], rel=1e-6
+    )
 
 
 def test_a_negative_ratio_is_not_clipped_and_a_large_one_neither():

@@ -27,15 +27,17 @@ def test_their_mean_is_the_metric(metric, c, seed):
     assert metrics.shown(metric, rows.mean()) == pytest.approx(metrics.measure(metric, outputs, truth))
 
 
-@pytest.mark.parametrize("metric", ["auroc", "average_precision", "macro_f1"])
 @pytest.mark.parametrize("c", [2, 3])
+@pytest.mark.parametrize("metric", ["auroc", "average_precision", "macro_f1"])
 def test_their_spread_is_the_standard_error(metric, c):
     values, errors = [], []
-    for seed in range(300):
-        outputs, truth = example(2 * seed, 300, c)
-        values.append(metrics.measure(metric, outputs, truth))
-        errors.append(linearized(metric, outputs, truth).std(ddof=1) / np.sqrt(300))
-    assert np.mean(errors) == pytest.approx(np.std(values), rel=0.12)
+    for seed in range(200):
+        outputs, truth = example(2 * seed, 250, c)
+        rows = linearized(metric, outputs, truth)
+        values.append(rows.mean())
+        errors.append(rows.std(ddof=1) / np.sqrt(250))
+    # A standard deviation out of 200 draws is known to 5 %; three of those.
+    assert np.mean(errors) == pytest.approx(np.std(values), rel=0.15)
 
 
 @pytest.mark.parametrize("metric", ["auroc", "average_precision", "macro_f1"])

@@ -56,6 +56,8 @@ def test_undefined_shows_nothing_and_keeps_its_value():
     assert Undefined("why").flipped() == Undefined("why")
 
 
-@pytest.mark.parametrize("found", [Interval(0.1, -0.25, 1e-9, 0.9, 7, 1, 6.5), Undefined("why", None), Undefined("why", 0.5)])
+@pytest.mark.parametrize(
+    "found", [Interval(0.1, -0.25, 1e-9, 0.9, 7, 1, 6.5), Undefined("why", None), Undefined("why", 0.5)]
+)
 def test_json_round_trip(found):
     assert from_dict(json.loads(json.dumps(found.as_dict()))) == found

@@ -235,8 +235,7 @@ def _most_named(n: Numbers) -> tuple[str, float]:
 
 
 def _share(value: float) -> str:
-    percent = 100 * value
-    return f"{percent:.0f} %" if value in (0.0, 1.0) or 0.995 <= percent <= 99 else f"{percent:.1f} %"
+    return f"{100 * value:.1f}".removesuffix(".0") + " %"
 
 
 def _lean(n: Numbers) -> str | None:
@@ -300,7 +299,8 @@ def _below_chance(n: Numbers) -> str:
         if n.kind == "value"
         else "labels drawn at random would do better, so check that no classes are swapped"
     )
-    floor = n.floor.text() if n.floor is not None and METRICS.get(n.metric, ("", 1))[1] > 0 else _score(n, n.floor)
+    negated = n.metric in METRICS and METRICS[n.metric][1] < 0
+    floor = "" if n.floor is None else (n.floor.flipped() if negated else n.floor).text()
     chance = _score(n, n.chance if n.chance is not None else None)
     return f"The supervisor is below chance: {metric_name(n.metric)} {floor} against {chance} by chance; {hint}."
 
