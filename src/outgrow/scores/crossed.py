@@ -13,10 +13,10 @@ neither below 0, and each remainder gets its own t squared (Cochran 1964)::
     (half width)**2 = (t(S-1)**2 max(A - E/2, 0) + t(n-1)**2 max(B - E/2, 0)) / (S n)
 
 The halving is this package's choice, measured over worlds in which seeds matter not at all to very much (``docs/coverage.md``): at three
-seeds one t at Satterthwaite's degrees covers 91.5 to 97.7 %, this form 93.5 to 96.4 %. Where seed means happen to agree closely it can be
-narrower than an interval over rows alone, by a factor of sqrt(1 - E / (2 B)) at most; and two seeds are too few to see their spread (90 to 96 % covered). With one seed only rows
-are new: the interval is
-the plain t interval over rows, and says so (``n_seeds`` is 1).
+seeds one t at Satterthwaite's degrees covers 91.5 to 97.7 %, this form 93.5 to 96.4 %. Its limits: where seed means happen to agree
+closely it can be narrower than an interval over rows alone, by a factor of sqrt(1 - E / (2 B)) at most; and two seeds are too few to see
+their spread (90 to 96 % covered). With one seed only rows are new: the interval is the plain t interval over rows, and says so
+(``n_seeds`` is 1).
 """
 
 from __future__ import annotations
