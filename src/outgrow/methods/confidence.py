@@ -33,6 +33,7 @@ __all__ = ["Confidence", "ConfidenceObjective"]
 SHARPEST = 1e-4
 NEWTON_STEPS = 60
 MET = 1e-9
+BLANK = 1e-9
 TIE = 2.0**40
 
 
@@ -118,20 +119,22 @@ def _assign(score: Tensor, share: Tensor, weight: Tensor) -> Tensor:
     falling by a factor of four from the spread of the scores to 1e-4 of it. A class of share zero is never answered.
     """
     wanted = share > 0
-    total = weight.sum()
-    if not total > 0:
+    if not weight.sum() > 0:
         return share.expand_as(score).clone()
-    s, mass, goal = score[:, wanted], weight / total, share[wanted] / share.sum()
-    spread = float((s.amax(-1) - s.amin(-1))[weight > 0].amax())
+    # Rows of weight zero are left out of every sum, where they could change a last bit.
+    alive = weight > 0
+    s, mass, goal = score[alive][:, wanted], weight[alive] / weight[alive].sum(), share[wanted] / share.sum()
+    spread = float((s.amax(-1) - s.amin(-1)).amax())
     offset = torch.zeros_like(goal)
-    t = max(spread, 1e-12)
+    tied = spread < BLANK
+    t = 1.0 if tied else spread
     while True:
         offset = _newton(s, mass, goal, offset, t)
-        if t <= SHARPEST * spread or spread <= 1e-12:
+        if tied or t <= SHARPEST * spread:
             break
         t = max(t / 4, SHARPEST * spread)
     out = torch.zeros_like(score)
-    out[:, wanted] = torch.softmax((s + offset) / t, dim=-1)
+    out[:, wanted] = torch.softmax((score[:, wanted] + offset) / t, dim=-1)
     return out
 
 

@@ -205,15 +205,15 @@ def make_plan(
                     "roles": roles_keys[seed],
                 }
                 common |= {"views": views, "seed": seed, "truth": truth_key}
-                uses = [views[v]["key"] for v in sorted(method.needs().views)]
+                read = [views[v]["key"] for v in sorted(method.needs().views)]
                 truths = [teach_truth, transfer_truth, at]
-                key = fingerprint("reference", method.reference(), uses, truths, env, work)
+                key = fingerprint("reference", method.reference(), read, truths, env, work)
                 reference = add("reference", key, f"direct and ceiling of {shown}, seed {seed}", (), common)
                 for group in groups:
                     table = tables[group, seed]
                     granted = [teach_truth, at["teach"]] if method.needs().known else None
                     predictors = [find("forecasts", f) for f in forecasts]
-                    parts = [method, uses, list(table), at["transfer"], at["select"], granted, predictors, env, work]
+                    parts = [method, read, list(table), at["transfer"], at["select"], granted, predictors, env, work]
                     key = fingerprint("student", *parts)
                     label = f"{group} -> {shown}, {method_name(entry)}, seed {seed}"
                     spec = {**common, "labels": list(table), "forecasts": forecasts}

@@ -149,6 +149,8 @@ def _raw(values: Any) -> bool:
 
 
 def _index(rows: Any) -> Any:
+    if isinstance(rows, tuple) and len(rows) == 2 and rows[1] is Ellipsis:
+        rows = rows[0]  # scikit-learn's splitters take x[index, ...] of whatever has a shape
     if isinstance(rows, slice):
         return rows
     index = np.asarray(rows)
