@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from outgrow.reports.figures import Figure, Line, Mark, Table, dots, shares, summary
+from outgrow.reports.figures import Figure, Line, Mark, Table, dots, summary
+from outgrow.reports.labels import about_section, quality_sections
+from outgrow.reports.page import GLOSSARY, MainRow, Page, Section, rows_of
 from outgrow.reports.readings import audit_figure, forecast_sections
 from outgrow.scores.evaluation import Cell
 from outgrow.scores.intervals import Interval, Undefined
@@ -16,84 +17,10 @@ from outgrow.scores.verdict import CODES, FLAGS
 from outgrow.studies.results import Results, names, spent
 from outgrow.studies.words import clean, count, interval, isolate, number, plural, share, signed
 
-__all__ = ["MainRow", "Page", "Section", "content", "floor_note", "main_rows", "score_text"]
+__all__ = ["content", "floor_note", "main_rows", "score_text"]
 
 ROLES = ("floor", "direct", "student", "ceiling")
 MOST_BANDS = 40
-_FIRST = (
-    "name",
-    "rows",
-    "classes",
-    "truth",
-    "truth_rows",
-    "roles",
-    "seeds",
-    "source",
-    "licence",
-    "teach",
-    "transfer",
-    "select",
-    "test",
-)
-
-GLOSSARY = (
-    ("floor", "score of the weak labels themselves, all supervisors of a row combined"),
-    ("student", "score of the strong model trained on those weak labels"),
-    ("direct", "the same model trained on the few rows of truth there are; the rival to beat"),
-    ("ceiling", "the same model trained on the truth of all transfer rows"),
-    ("gain, gap", "student less floor; ceiling less floor"),
-    ("PGR", "gain divided by gap; undefined where the gap cannot be told from zero"),
-    (
-        "[low, high]",
-        "95 % interval for new test rows and new seeds; two roles share rows, so compare them by their difference",
-    ),
-    ("misfit", "how far the student departs from its labels; a forecast of the gain, in a unit of its own"),
-    ("spent", "rows of truth that a method was given; such rows stand in a block of their own"),
-)
-
-
-@dataclass(frozen=True)
-class MainRow:
-    """One line of the main table: names, and what stands in each column as (value, beneath)."""
-
-    names: tuple[str, str, str]
-    cells: Mapping[str, tuple[str, str]]
-    verdict: str
-    code: str
-    flags: tuple[tuple[str, str], ...]
-    sentence: str
-    spent: int
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the report."""
-
-    name: str
-    title: str
-    paragraphs: tuple[str, ...] = ()
-    figures: tuple[Figure, ...] = ()
-    tables: tuple[Table, ...] = ()
-    lists: tuple[str, ...] = ()
-    folded: tuple[Section, ...] = ()
-
-
-@dataclass(frozen=True)
-class Page:
-    """The whole report."""
-
-    name: str
-    code: str
-    lead: str
-    reason: str
-    facts: tuple[str, ...]
-    notes: tuple[str, ...]
-    figure: Figure | None
-    columns: tuple[str, ...]
-    blocks: tuple[tuple[str, tuple[MainRow, ...]], ...]
-    footnotes: tuple[str, ...]
-    sections: tuple[Section, ...] = field(default_factory=tuple)
-    glossary: tuple[tuple[str, str], ...] = GLOSSARY
 
 
 def content(results: Results, show_text: Sequence[str] | None = None) -> Page:
@@ -119,11 +46,11 @@ def content(results: Results, show_text: Sequence[str] | None = None) -> Page:
         *_cells_section(results),
         *forecast_sections(results),
         *_audits(results, decision.cell),
-        *_quality(results),
+        *quality_sections(results),
         *_verdicts(results, rows),
         *_failures(results),
         *_examples(show_text),
-        _about(results),
+        about_section(results),
     ]
     first = _summary(results, decision.cell) if decision.cell is not None and results.scored else None
     if first is None:
@@ -200,16 +127,6 @@ def _misfit(foretold: Sequence[Mapping[str, Any]], by: Mapping[str, str]) -> tup
             ends = interval(line.get("low"), line.get("high"))
             return number(line["value"]), " ".join(p for p in (ends, clean(line.get("unit", ""))) if p)
     return None
-
-
-def rows_of(table: Any) -> list[dict[str, Any]]:
-    """Return a frame's rows with every empty cell as None."""
-    if table is None or not len(table):
-        return []
-    return [
-        {k: (None if v is None or (isinstance(v, float) and v != v) else v) for k, v in row.items()}
-        for row in table.astype(object).to_dict("records")
-    ]
 
 
 def floor_note(results: Results) -> tuple[str, ...]:
@@ -310,7 +227,7 @@ def _cells_section(results: Results) -> list[Section]:
         f"{sure} of {plural(len(cells), 'student')} {'is' if sure == 1 else 'are'} surely better than the supervisor"
     )
     if any("direct" in c.roles for c in cells):
-        title += f"; truth used directly surely beats {beaten}"
+        title += f"; truth used directly surely beats {beaten or 'none'}"
     lines = []
     for cell in cells[:MOST_BANDS]:
         by = names(cell)
@@ -343,7 +260,7 @@ def _audits(results: Results, cell: Cell | None) -> list[Section]:
             Section(
                 f"audit-{clean(audit)}",
                 titles.get(audit, clean(audit)),
-                (f"{label}:" if figure else f"{label}: {first.sentence}",),
+                (f"Drawn: {label}." if figure else f"{label}: {first.sentence}",),
                 (figure,) if figure else (),
                 folded=(Section("", f"All {plural(len(found), 'row')}", tables=(Table(("row", "finding"), others),)),)
                 if len(found) > 1
@@ -351,46 +268,6 @@ def _audits(results: Results, cell: Cell | None) -> list[Section]:
             )
         )
     return made
-
-
-def _quality(results: Results) -> list[Section]:
-    rows = rows_of(results.quality)
-    if not rows:
-        return []
-    plain = [c for c in rows[0] if not c.startswith("share(")]
-    words = {"named_classes": "classes named", "most_named": "names most", "most_named_share": "on", "sd": "s.d."}
-    parts = {"coverage", "overlaps", "conflicts", "most_named_share"}
-    numeric = frozenset(words.get(c, c) for c in plain if c not in ("source", "most_named", "flags"))
-
-    def write(name: str, value: Any) -> str:
-        if value is None or value == "":
-            return "–"
-        if name in parts or (name == "agreement" and results.kind == "classes"):
-            return share(float(value))
-        return (
-            number(float(value)) if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
-        )
-
-    table = Table(
-        tuple(words.get(c, c) for c in plain),
-        tuple(tuple(write(c, row[c]) for c in plain) for row in rows),
-        "Label quality, which needs no truth: coverage, overlaps and conflicts are shares of all rows.",
-        numeric,
-    )
-    drawn = {}
-    for row in rows:
-        named = {k[6:-1]: float(v) for k, v in row.items() if k.startswith("share(") and v is not None}
-        if named:
-            drawn[str(row["source"])] = named
-    figures: tuple[Figure, ...] = ()
-    if drawn:
-        source, (label, most) = max(
-            ((s, max(p.items(), key=lambda item: item[1])) for s, p in drawn.items()), key=lambda found: found[1][1]
-        )
-        title = f"{isolate(source, 32)} leans most: it names {isolate(label, 32)} on {share(most)} of its rows"
-        covered = {str(r["source"]): float(r["coverage"]) for r in rows if r.get("coverage") is not None}
-        figures = (shares("quality", title, drawn, covered),)
-    return [Section("quality", "The weak labels, without truth", (), figures, (table,))]
 
 
 def _verdicts(results: Results, rows: Sequence[MainRow]) -> list[Section]:
@@ -414,51 +291,3 @@ def _failures(results: Results) -> list[Section]:
 
 def _examples(texts: Sequence[str] | None) -> list[Section]:
     return [Section("examples", "Examples of the inputs", lists=tuple(texts))] if texts else []
-
-
-def _about(results: Results) -> Section:
-    lines = [("task: " + k, v) for k, v in _flatten(results.task)]
-    lines += [("environment: " + k, v) for k, v in _flatten(results.environment)]
-    prints = tuple(_flatten(results.fingerprints))
-    tables = [Table(("what", "value"), tuple(lines), "Task and environment.")] if lines else []
-    if prints:
-        tables.append(
-            Table(("what", "fingerprint"), prints, "Fingerprints: equal ones mean equal inputs, code and parameters.")
-        )
-    best = results.best or {}
-    paragraphs = []
-    if best.get("folder"):
-        paragraphs.append(
-            f"The best student is saved in {best['folder']}" + (f": {best['reason']}" if best.get("reason") else ".")
-        )
-    cut = {k: v for k, v in (results.task.get("cut_share") or {}).items() if v and v > 0.05}
-    unknown = {k: v for k, v in (results.task.get("unknown_share") or {}).items() if v and v > 0.05}
-    paragraphs += [f"{isolate(k)} cuts {share(v)} of inputs at its token limit." for k, v in cut.items()]
-    paragraphs += [f"{isolate(k)} does not know {share(v)} of tokens." for k, v in unknown.items()]
-    return Section("about", "Task, environment and fingerprints", tuple(paragraphs), tables=tuple(tables))
-
-
-def _flatten(value: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
-    out: list[tuple[str, str]] = []
-    # Sorted, so that a report rendered again from JSON is the same; what people look for first comes first.
-    for k in sorted(value, key=lambda k: (_FIRST.index(k) if k in _FIRST else len(_FIRST), str(k))):
-        v = value[k]
-        name = f"{before}{k}"
-        if isinstance(v, Mapping):
-            out += _flatten(v, f"{name} / ")
-        elif isinstance(v, list | tuple):
-            out.append((name, ", ".join(map(str, v)) or "–"))
-        elif v is None:
-            out.append((name, "–"))
-        else:
-            out.append(
-                (
-                    name,
-                    f"{v:,}"
-                    if isinstance(v, int) and not isinstance(v, bool)
-                    else number(v)
-                    if isinstance(v, float)
-                    else str(v),
-                )
-            )
-    return out

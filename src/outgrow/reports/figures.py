@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from outgrow.reports.svg import NARROW, WIDE, Board, Scale, fit
-from outgrow.studies.words import clean, clip, interval, number, plural, share, signed
+from outgrow.studies.words import clean, clip, interval, number, plural, share, signed, width_of
 
 __all__ = [
     "Bins",
@@ -185,7 +185,7 @@ def dots(name: str, title: str, lines: Sequence[Line], axis: str) -> Figure:
         for line, height in zip(lines, heights):
             board.line(0, y, width, y, "rule")
             note = fit(line.note, width * 0.45) if line.note else ""
-            board.text(0, y + 15, fit(line.label, width * (0.54 if note else 1)), "t halo")
+            board.text(0, y + 15, fit(line.label, width - (width_of(note) + 14 if note else 0)), "t halo")
             if note:
                 board.text(width, y + 15, note, "t soft halo", "end")
             for k, mark in enumerate(line.marks):
@@ -251,14 +251,15 @@ def scatter(
             ends = max(across.low, up.low), min(across.high, up.high)
             board.path([(across(v), up(v)) for v in ends], "diagonal")
             board.text(across(ends[1]) - 6, up(ends[1]) + 22, "gain = forecast", "t soft halo", "end")
-        for k, p in enumerate(points, 1):
+        for p in points:
             x, y = across(p.forecast), up(p.measured)
             if p.low is not None and p.high is not None:
                 board.whisker("student", up(p.low), up(p.high), x, upright=True)
             if p.forecast_low is not None and p.forecast_high is not None:
                 board.whisker("student", across(p.forecast_low), across(p.forecast_high), y)
             board.mark("broken" if p.broken else "student", x, y, 5)
-            board.text(x + 8, y - 7, str(k), "t num soft halo")
+        for k, p in enumerate(points, 1):
+            board.text(across(p.forecast) + 8, up(p.measured) - 7, str(k), "t num halo")
         return board
 
     rows = tuple(

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from outgrow.reports.content import MainRow, Page, Section, content
+from outgrow.reports.content import content
 from outgrow.reports.figures import Table
+from outgrow.reports.page import MainRow, Page, Section
 from outgrow.studies.results import Results
 from outgrow.studies.words import clip, count, line
 

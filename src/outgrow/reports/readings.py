@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from outgrow.reports.figures import Bins, Fate, Figure, Point, reliability, scatter, transfer
+from outgrow.reports.figures import Bins, Fate, Figure, Point, Table, reliability, scatter, transfer
+from outgrow.reports.page import Section, rows_of
 from outgrow.scores.metrics import METRICS, metric_name
 from outgrow.studies.words import clean, number, plural, share, signed
 
 if TYPE_CHECKING:
     from outgrow.audits.finding import Finding
-    from outgrow.reports.content import Section
     from outgrow.studies.results import Results
 
 __all__ = ["audit_figure", "forecast_sections"]
@@ -18,8 +18,6 @@ __all__ = ["audit_figure", "forecast_sections"]
 
 def audit_figure(finding: Finding, name: str) -> Figure | None:
     """Draw a finding whose table is known; None for any other."""
-    from outgrow.reports.content import rows_of
-
     rows = rows_of(finding.table)
     have = set(rows[0]) if rows else set()
     if {"role", "confidence", "accuracy", "share"} <= have:
@@ -67,9 +65,6 @@ def _transfer(rows: list[dict[str, Any]], name: str, sentence: str) -> Figure:
 
 def forecast_sections(results: Results) -> list[Section]:
     """Return one section with a figure for each forecast and unit, and a sentence for those without a measured gain."""
-    from outgrow.reports.content import Section, rows_of
-    from outgrow.reports.figures import Table
-
     rows = [r for r in rows_of(results.forecasts) if r.get("value") is not None]
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for row in rows:
@@ -156,5 +151,5 @@ def _forecast_title(words: str, points: list[Point], unit: str) -> str:
     )
     return (
         f"{name} lies inside the gain's interval on {len(within)} of {plural(len(good), 'row')}, "
-        f"and {'above' if middle > 0 else 'below'} the gain by {signed(abs(middle)).lstrip('+')} {unit_words(unit)} in the middle{broken}"
+        f"and {'above' if middle > 0 else 'below'} the gain by {signed(abs(middle)).lstrip('+')} {unit_words(unit)} at the median{broken}"
     )

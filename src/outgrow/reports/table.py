@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from outgrow.reports.content import MainRow, floor_note, main_rows
+from outgrow.reports.content import floor_note, main_rows
+from outgrow.reports.page import MainRow
 from outgrow.studies.results import Results
 from outgrow.studies.words import clean, clip, line, plural
 
