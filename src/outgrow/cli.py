@@ -73,7 +73,7 @@ def _finish(results: Results, folder: Path, as_json: bool) -> None:
     report = folder.absolute() / "report.html"
     failed = results.failures is not None and len(results.failures) > 0
     if as_json:
-        answer = {
+        answer: dict[str, Any] = {
             "study": results.name,
             "headline": results.headline(),
             "report": str(report),
@@ -324,16 +324,35 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except OutgrowError as error:
-        if "--json" in sys.argv:
-            _json({"error": str(error), "kind": type(error).__name__})
-        print(f"outgrow: {error}", file=sys.stderr)
+        _fail(str(error), error)
         raise SystemExit(2 if isinstance(error, InputError | MissingExtra) else 1) from None
-    except KeyboardInterrupt:
+    except (BrokenPipeError, KeyboardInterrupt) as stop:
+        _stopped(stop)
+    except Exception as error:
+        # A foreign message may quote inputs, and so may a traceback.
+        if os.environ.get("OUTGROW_DEBUG"):
+            raise
+        from outgrow.studies.executors import sentence_of
+
+        _fail(sentence_of(error), error)
+        raise SystemExit(1) from None
+
+
+def _fail(sentence: str, error: Exception) -> None:
+    if "--json" in sys.argv:
+        _json({"error": sentence, "kind": type(error).__name__})
+    print(f"outgrow: {sentence}", file=sys.stderr)
+
+
+def _stopped(stop: BaseException) -> None:
+    import os
+
+    if isinstance(stop, KeyboardInterrupt):
         print("outgrow: stopped; the same command goes on where it was", file=sys.stderr)
         raise SystemExit(130) from None
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(1) from None
+    # Who reads has gone (| head): nothing more can be written, at exit either.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

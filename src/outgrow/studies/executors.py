@@ -12,11 +12,11 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from outgrow.errors import OutgrowError
+from outgrow.errors import InputError, OutgrowError
 from outgrow.studies.plan import Job
 
 __all__ = ["Outcome", "run_jobs"]
@@ -32,12 +32,26 @@ THREADS = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: in ``seconds``, or with an ``error`` sentence, or not at all because an input failed (``skipped``)."""
+    """How a job ended.
+
+    Parameters
+    ----------
+    job : Job
+    seconds : float
+        0 when another process had done it.
+    error : str
+        One sentence when it failed.
+    skipped : bool
+        It was not tried, because something it is made from failed.
+    given : bool
+        It failed because of what a person gave.
+    """
 
     job: Job
     seconds: float = 0.0
     error: str = ""
     skipped: bool = False
+    given: bool = False
 
 
 def sentence_of(error: BaseException) -> str:
@@ -63,6 +77,7 @@ def run_jobs(
     *,
     processes: int,
     root: str,
+    failed: Collection[str] = (),
 ) -> Iterator[Outcome]:
     """Run jobs, each after its inputs; yield outcomes as they come.
 
@@ -76,9 +91,11 @@ def run_jobs(
         Worker processes; with 1, or with few jobs, everything runs here.
     root : str
         The store's folder, for the workers.
+    failed : collection of str
+        Keys of jobs that failed before; what is made from them is skipped.
     """
     waiting = {job.key: job for job in jobs}
-    failed: set[str] = set()
+    failed = set(failed)
     away = [j for j in jobs if not j.local and j.kind != "evaluation"]
     pool = Pool(min(processes, len(away)), root) if processes > 1 and len(away) > 2 * processes else None
     try:
@@ -118,7 +135,7 @@ def _here(job: Job, here: Callable[[Mapping[str, Any]], float]) -> Outcome:
     except Exception as error:
         if os.environ.get("OUTGROW_DEBUG"):
             raise
-        return Outcome(job, error=sentence_of(error))
+        return Outcome(job, error=sentence_of(error), given=isinstance(error, InputError))
 
 
 class Pool:

@@ -68,7 +68,7 @@ def _names(work: Cellwork) -> Names:
 def _detail(ready: Ready, work: Cellwork, plan: Plan) -> dict[str, Any]:
     made = read_json(ready.store.path(work.student) / "student.json")
     reference = read_json(ready.store.path(work.reference) / "reference.json")
-    line = {k: v for k, v in work.cell.items() if k != "task"}
+    line: dict[str, Any] = {k: v for k, v in work.cell.items() if k != "task"}
     line |= {
         "seed": work.seed,
         "penalty": made["penalty"],
@@ -84,8 +84,9 @@ def _forecasts(ready: Ready, works: Sequence[Cellwork], cell: Cell) -> list[dict
     lines = []
     for line in pooled_forecasts(ready, works):
         measured = cell.in_unit(line["unit"])
-        known = isinstance(measured, Interval)
-        gain = (measured.mean, measured.low, measured.high) if known else (None, None, None)
+        gain: tuple[float | None, ...] = (None, None, None)
+        if isinstance(measured, Interval):
+            gain = (measured.mean, measured.low, measured.high)
         lines.append({**line, **dict(zip(("measured", "measured_low", "measured_high"), gain, strict=True))})
     return lines
 

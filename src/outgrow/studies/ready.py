@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outgrow.errors import StudyError
 from outgrow.fingerprints import fingerprint
@@ -74,7 +75,10 @@ class Ready:
         found = {}
         for name, spec in self.wanted.items():
             view = self.rows.views.get(name)
-            key = view.fingerprint() if view is not None and view.matrix else view_key(self.task, spec)
+            if self._is_given(name):
+                key = fingerprint("matrix", self._given(name))
+            else:
+                key = view.fingerprint() if view is not None and view.matrix else view_key(self.task, spec)
             path = getattr(view.values, "filename", None) if view is not None else None
             found[name] = {"key": key, "path": str(path) if path else ""}
         return found
@@ -93,6 +97,13 @@ class Ready:
             list(self.forecasts),
             self.metric,
         )
+
+    def _is_given(self, name: str) -> bool:
+        return name == INPUTS or name in self.extra
+
+    def _given(self, name: str) -> NDArray[np.float64]:
+        """Return a matrix that came with the task instead of from an encoder."""
+        return np.asarray(self.extra.get(name, self.task.inputs), dtype=np.float64)
 
     def _roles_key(self, roles: Roles) -> str:
         return fingerprint("roles", *(roles[r] for r in ROLES), roles.seed)
@@ -125,11 +136,11 @@ class Ready:
         """Make the views that are not stored, and return the same with all of them at hand."""
         from outgrow.encoders.encode import encode
 
-        given = {n for n in self.wanted if n == INPUTS or n in self.extra}
+        given = [n for n in self.wanted if self._is_given(n)]
         wanted = [spec for name, spec in self.wanted.items() if name not in given]
         rows = encode(self.task, wanted, store=self.store, progress=progress, show=say, journal=journal)
         for name in given:
-            values = np.asarray(self.extra.get(name, self.task.inputs), dtype=np.float64)
+            values = self._given(name)
             key = fingerprint("matrix", values)
             folder = self._put(key, "view", lambda folder, values=values: np.save(folder / "view.npy", values))  # type: ignore[misc]
             values = np.load(folder / "view.npy", mmap_mode="r", allow_pickle=False)
@@ -178,7 +189,7 @@ def load_task(spec: TaskSpec, name: str, folder: Path, say: Say) -> tuple[Task, 
 def _array(path: Path, what: str) -> Any:
     try:
         return np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise StudyError(
             f"task.arrays.{what}: {path} is no .npy file of numbers or text ({type(error).__name__})"
         ) from error
@@ -227,6 +238,13 @@ def make_ready(
         if np.ndim(values) != 2 or len(values) != len(task):
             raise StudyError(
                 f"view {name!r} has shape {np.shape(values)}; it needs one row for each of the {len(task)} inputs"
+            )
+        if np.asarray(values).dtype.kind not in "biuf":
+            raise StudyError(f"view {name!r} holds {np.asarray(values).dtype}; it must hold numbers")
+        if not (sound := np.isfinite(values).all(axis=1)).all():
+            raise StudyError(
+                f"view {name!r} has {int((~sound).sum())} rows with NaN or infinity, the first is row {int(np.argmin(sound))}; "
+                "fill or remove them"
             )
     c = None if task.kind == "value" else len(task.classes)
     metric = study.metric or default_metric(task.kind, task.truth_at(task.ids), c)

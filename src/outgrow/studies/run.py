@@ -6,12 +6,13 @@ import contextlib
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from outgrow.errors import OutgrowError
-from outgrow.store import Journal, Store, lock
+from outgrow.errors import LabelsError, OutgrowError, StudyError
+from outgrow.store import Journal, Store, lock, private_folder
 from outgrow.studies.executors import run_jobs
 from outgrow.studies.gather import gather, save_best, write_rows
 from outgrow.studies.plan import Job, Plan
@@ -81,20 +82,19 @@ def carry_out(
     say: Say = _stderr,
 ) -> Results:
     """Do all jobs of a study that is ready, and write its results into a folder."""
-    from outgrow.store import private_folder
-
-    folder = private_folder(Path(folder))
+    folder = _own(Path(folder))
     journal = Journal(folder / "journal.jsonl")
     with _alone(folder, say):
         ready.store.remember_run(ready.task.key, ready.study.name, folder)
         start = time.perf_counter()
         journal.write("start", study=ready.study.name, task=ready.task.key)
         ready.study.write(folder / "study.yaml")
+        ready.lay_down()
+        failures = label_first(ready, journal, say)
         ready = ready.encode_views(progress=progress, say=say, journal=journal)
         encoded = time.perf_counter()
-        ready.lay_down()
         plan = ready.plan()
-        failures = do_jobs(ready, plan, journal, processes or _cores(), progress, say)
+        failures = do_jobs(ready, plan, journal, processes or _cores(), progress, say, failures)
         fitted = time.perf_counter()
         seconds = {"encode": round(encoded - start, 1), "fit": round(fitted - encoded, 1)}
         results = gather(ready, plan, failures, environment={**environment(), "seconds": seconds})
@@ -103,32 +103,77 @@ def carry_out(
     return results
 
 
+def label_first(ready: Ready, journal: Journal, say: Say) -> list[tuple[Job, str]]:
+    """Take the labels of rules and files, which need no view: what is wrong with them is said before anything is encoded.
+
+    Raises
+    ------
+    LabelsError
+        When every line of the study's supervisors fails because of what it was given.
+    """
+    plan = ready.plan()
+    here = [j for j in plan.jobs if j.kind == "labels" and j.local and _reads_no_view(ready, j)]
+    wrong: set[str] = set()
+    failures = do_jobs(ready, replace(plan, jobs=tuple(here)), journal, 1, False, say, wrong=wrong)
+    if failures and all(wrong & set(keys) for keys in plan.labels.values()):
+        raise LabelsError(f"no supervisor can label the rows: {failures[0][1]}")
+    return failures
+
+
+def _reads_no_view(ready: Ready, job: Job) -> bool:
+    return getattr(ready.supervisors[job.spec["supervisor"]], "on", None) is None
+
+
 def do_jobs(
-    ready: Ready, plan: Plan, journal: Journal, processes: int, progress: bool, say: Say
+    ready: Ready,
+    plan: Plan,
+    journal: Journal,
+    processes: int,
+    progress: bool,
+    say: Say,
+    failures: Sequence[tuple[Job, str]] = (),
+    wrong: set[str] | None = None,
 ) -> list[tuple[Job, str]]:
-    """Do the jobs of a plan that the store does not hold; return those that failed, with the sentence."""
+    """Do the jobs of a plan that the store does not hold; return those that failed, with the sentence.
+
+    Parameters
+    ----------
+    failures : sequence
+        Jobs that failed before; they are not tried again, and stand in what is returned.
+    wrong : set, optional
+        Receives the keys of jobs that failed because of what a person gave.
+    """
     store = ready.store
+    failures = list(failures)
+    before_failed = {job.key for job, _ in failures}
     todo = []
     for job in plan.jobs:
+        if job.key in before_failed:
+            continue
         before = len(store.damaged)
         if store.get(job.key) is None:
             todo.append(job)
         if len(store.damaged) > before:
             say(f"the stored {job.kind} of {job.label} does not match its checksum and is made again")
-    held = len(plan.jobs) - len(todo)
+    held = len(plan.jobs) - len(todo) - len(before_failed)
     if held:
         journal.write("held", jobs=held)
         say(f"{held} of {len(plan.jobs)} jobs are stored from before")
     context = Context(store, rows=ready.rows, supervisors=ready.supervisors)
-    failures: list[tuple[Job, str]] = []
     with _bar(progress, len(todo)) as tick:
-        for outcome in run_jobs(todo, lambda spec: do(spec, context), processes=processes, root=str(store.root)):
+        for outcome in run_jobs(
+            todo, lambda spec: do(spec, context), processes=processes, root=str(store.root), failed=before_failed
+        ):
             job = outcome.job
+            if outcome.given and wrong is not None:
+                wrong.add(job.key)
             if outcome.error:
                 failures.append((job, outcome.error))
                 journal.write("failed", kind=job.kind, key=job.key, label=job.label, error=outcome.error)
                 if not outcome.skipped:
                     say(f"failed: {job.label}: {outcome.error}")
+            elif not outcome.seconds:
+                journal.write("found", kind=job.kind, key=job.key, label=job.label)
             else:
                 journal.write("done", kind=job.kind, key=job.key, label=job.label, seconds=round(outcome.seconds, 3))
             tick(job.label)
@@ -137,9 +182,8 @@ def do_jobs(
 
 def _write(ready: Ready, plan: Plan, results: Results, folder: Path, journal: Journal, show_text: bool) -> Results:
     """Write everything a person takes away; the report comes last, so that it stands for a whole run."""
-    from outgrow.reports.markdown import to_markdown
-
     from outgrow.reports.html import render
+    from outgrow.reports.markdown import to_markdown
     from outgrow.store import atomic_write
 
     results = save_best(ready, plan, results, folder / "student")
@@ -223,6 +267,14 @@ def _cores() -> int:
     with contextlib.suppress(AttributeError):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _own(folder: Path) -> Path:
+    """Make the results folder; refuse one with other files in it, because ``clean --task`` removes it whole."""
+    held = [p.name for p in folder.iterdir() if not p.name.startswith(".")] if folder.is_dir() else []
+    if held and "journal.jsonl" not in held:
+        raise StudyError(f"the folder {folder} holds other files; name a new or an empty one for the results")
+    return private_folder(folder)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outgrow.errors import InputError, StoreError
+from outgrow.errors import InputError, OutgrowError, StoreError
 from outgrow.store import read_json, write_json
 from outgrow.tasks.rows import Rows
 
@@ -99,32 +99,48 @@ def load(folder: str | Path) -> Student:
     Raises
     ------
     StoreError
-        When the folder holds no student, or one of a newer format.
+        When the folder holds no student, a damaged one, or one of a newer format.
+    InputError
+        When the encoder it was trained on is not the one found here.
+    FetchError, MissingExtra
+        When its encoder cannot be had.
     """
     folder = Path(folder)
     if not (folder / "student.json").is_file():
         raise StoreError(
             f"there is no student in {folder}: student.json is missing; give the folder that a run wrote as 'student'"
         )
-    card = read_json(folder / "student.json")
-    if card.get("format") != FORMAT:
+    try:
+        card = read_json(folder / "student.json")
+        newer = card.get("format") != FORMAT
+    except (ValueError, AttributeError) as error:
+        raise _damaged(folder, error) from error
+    if newer:
         raise StoreError(
             f"the student in {folder} has format {card.get('format')} and this version reads {FORMAT}; update outgrow"
         )
-    head = load_head(folder / "head")
-    encoder = None
-    if card["encoded"]:
-        from outgrow.encoders.encoder import load_encoder
+    try:
+        head = load_head(folder / "head")
+        encoder = None
+        if card["encoded"]:
+            from outgrow.encoders.encoder import load_encoder
 
-        encoder = load_encoder(folder / "encoder")
-    return Student(head, encoder, card["layer"], card["view"], card["about"])
+            encoder = load_encoder(folder / "encoder")
+        return Student(head, encoder, card["layer"], card["view"], card["about"])
+    except OutgrowError:
+        raise
+    except Exception as error:  # a truncated file meets each library's own error
+        raise _damaged(folder, error) from error
+
+
+def _damaged(folder: Path, error: Exception) -> StoreError:
+    return StoreError(f"the student in {folder} is damaged ({type(error).__name__}); run its study again")
 
 
 def load_head(folder: Path) -> Any:
     """Read a saved head of whichever kind it is."""
-    from outgrow.learners.ridge import RidgeHead
-
     from outgrow.learners.linear import LinearHead
+    from outgrow.learners.ridge import RidgeHead
 
     kinds: dict[str, Any] = {"LinearHead": LinearHead, "RidgeHead": RidgeHead}
     return kinds[read_json(folder / "head.json")["learner"]].load(folder)

@@ -27,14 +27,15 @@ def _work(
     """Do the jobs of some kinds; return what is ready, the plan, and failures."""
     from dataclasses import replace
 
-    from outgrow.studies.run import _cores, do_jobs
+    from outgrow.studies.run import _cores, do_jobs, label_first
 
-    ready = ready.encode_views(progress=progress, say=say, journal=None)
+    journal = Journal(ready.store.root / "logs" / f"{ready.task.key}.jsonl")
     ready.lay_down()
+    failures = label_first(ready, journal, say)
+    ready = ready.encode_views(progress=progress, say=say, journal=None)
     plan = ready.plan()
     wanted = replace(plan, jobs=tuple(j for j in plan.jobs if j.kind in kinds))
-    journal = Journal(ready.store.root / "logs" / f"{ready.task.key}.jsonl")
-    return ready, plan, do_jobs(ready, wanted, journal, processes or _cores(), progress, say)
+    return ready, plan, do_jobs(ready, wanted, journal, processes or _cores(), progress, say, failures)
 
 
 def forecast(
@@ -145,7 +146,14 @@ def _read_inputs(source: Path, input: str | None, id: str | None, encoding: str 
     if not source.is_file():
         raise InputError(f"there is no file {source}")
     if source.suffix == ".npy":
-        matrix = np.load(source, allow_pickle=False)
+        try:
+            matrix = np.load(source, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(f"{source.name} is no .npy file of numbers ({type(error).__name__})") from error
+        if matrix.ndim != 2 or matrix.dtype.kind not in "biuf":
+            raise InputError(
+                f"{source.name} holds {matrix.dtype} of shape {matrix.shape}; it must hold rows of numbers (n, d)"
+            )
         return matrix, [str(i) for i in range(len(matrix))]
     from outgrow.tasks.columns import read_columns
 
