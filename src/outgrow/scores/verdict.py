@@ -222,12 +222,16 @@ def _over(n: Numbers) -> str:
 
 
 def _difference(n: Numbers, quantity: Interval | Undefined | None) -> str:
-    note = ", lower is better and a gain is a fall" if n.metric in METRICS and METRICS[n.metric][1] < 0 else ""
-    return ("not known" if quantity is None else quantity.text(sign=True)) + note
+    return "not known" if quantity is None else quantity.text(sign=True)
+
+
+def _named_metric(n: Numbers) -> str:
+    lower = n.metric in METRICS and METRICS[n.metric][1] < 0
+    return metric_name(n.metric) + (" (lower is better)" if lower else "")
 
 
 def _compared(n: Numbers) -> str:
-    return f"{metric_name(n.metric)} {_score(n, n.student)} against {_score(n, n.floor)}, gain {_difference(n, n.gain)} {_over(n)}"
+    return f"{_named_metric(n)} {_score(n, n.student)} against {_score(n, n.floor)}, gain {_difference(n, n.gain)} {_over(n)}"
 
 
 def _most_named(n: Numbers) -> tuple[str, float]:
@@ -287,7 +291,7 @@ def _use_truth(n: Numbers) -> str:
     )
     assert n.direct_minus_student is not None
     return (
-        f"Use the truth directly: {rows} the same model to {metric_name(n.metric)} {_score(n, n.direct)} against the student's "
+        f"Use the truth directly: {rows} the same model to {_named_metric(n)} {_score(n, n.direct)} against the student's "
         f"{_score(n, n.student)}, direct - student {_difference(n, n.direct_minus_student)} {_over(n)}; "
         f"the student is {gain} its supervisor ({_score(n, n.floor)})."
     )
@@ -302,7 +306,7 @@ def _below_chance(n: Numbers) -> str:
     negated = n.metric in METRICS and METRICS[n.metric][1] < 0
     floor = "" if n.floor is None else (n.floor.flipped() if negated else n.floor).text()
     chance = _score(n, n.chance if n.chance is not None else None)
-    return f"The supervisor is below chance: {metric_name(n.metric)} {floor} against {chance} by chance; {hint}."
+    return f"The supervisor is below chance: {_named_metric(n)} {floor} against {chance} by chance; {hint}."
 
 
 def _one_class(n: Numbers) -> str:
