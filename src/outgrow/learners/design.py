@@ -64,6 +64,8 @@ class Design:
     ratio : Tensor of shape (k, d), optional
         Each head's own deviation over ``scale``, where heads differ in their weights: the penalty is on coefficients of features that
         are standardised over the head's own rows.
+    live : Tensor of shape (k or 1, d), bool
+        Features that are not constant over a head's rows; the others keep a coefficient of zero.
     basis : Basis
     """
 
@@ -72,6 +74,7 @@ class Design:
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]
     ratio: Tensor | None
+    live: Tensor
     basis: Basis
 
     @classmethod
@@ -80,12 +83,8 @@ class Design:
         weight = weight / weight.sum(axis=1, keepdims=True)
         means, deviations = moments(x, weight)
         mean = means.mean(axis=0)
-        scale = (
-            np.sqrt((deviations**2).mean(axis=0) + (means**2).mean(axis=0) - mean**2)
-            if len(weight) > 1
-            else deviations[0]
-        )
-        scale = np.where((deviations > 0).any(axis=0), scale, 1.0)
+        scale = deviations[0] if len(weight) == 1 else np.sqrt((deviations**2).mean(axis=0))
+        scale = np.where(scale > 0, scale, 1.0)
         n, d = x.shape
         out = torch.empty((n, d + 1), dtype=torch.float64)
         out[:, d] = 1
@@ -98,7 +97,15 @@ class Design:
         if ratio is None and not (deviations > 0).all():
             view[:, :d][:, deviations[0] == 0] = 0
         shares = torch.from_numpy(weight)
-        return cls(out, shares, mean, scale, ratio, basis or Basis.of(out[:, :d], shares.mean(0)))
+        return cls(
+            out,
+            shares,
+            mean,
+            scale,
+            ratio,
+            torch.from_numpy(deviations > 0),
+            basis or Basis.of(out[:, :d], shares.mean(0)),
+        )
 
     def start(self, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return where (k, n, c) targets let heads start, (k, q, d + 1), and which entries may move.
@@ -122,13 +129,14 @@ class Design:
         else:
             theta[..., -1] = logs if c > 1 else 0.0
             free &= alive[..., None] | torch.tensor(c == 1)
-        if self.ratio is not None:
-            free[..., :-1] &= (self.ratio > 0)[:, None, :]
+        free[..., :-1] &= self.live[:, None, :]
         return theta, free
 
     def solve(self, loss: MeanLoss, penalty: Tensor, start: Tensor, free: Tensor, tol: float) -> Solution:
         """Minimise one batch of heads on these rows."""
-        return solve(self.x, loss, penalty, self.basis, start, tol=tol, ratio=self.ratio, free=free)
+        return solve(
+            self.x, loss, penalty, self.basis, start, tol=tol, ratio=self.ratio, free=None if free.all() else free
+        )
 
     def original(self, theta: Tensor, free: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return (k, q, d) coefficients and (k, q) intercepts for features in their own units.

@@ -25,7 +25,7 @@ from outgrow.tasks.prepare import prepare
 
 __all__ = ["LinearHead"]
 
-LOOSE = 1e-4
+LOOSE = 100
 
 
 class LinearHead(ClassifierMixin, Head):
@@ -36,7 +36,7 @@ class LinearHead(ClassifierMixin, Head):
     ``penalty`` equals ``1 / (n C)`` of ``LogisticRegression`` on standardised features.
 
     With an objective whose targets move, ``stages + 1`` warm-started solves run at progress 0, 1/stages, ..., 1; targets are constant
-    within a solve and the tolerance is loose (1e-4) until the last. The result is a self-consistent point, not a minimum.
+    within a solve and the tolerance is 100 ``tol`` until the last. The result is a self-consistent point, not a minimum.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ class LinearHead(ClassifierMixin, Head):
                 )
             loss = loss_of(objective, targets[None], (counted / total)[None])
             last = stage == stages
-            found = design.solve(loss, penalty, theta, free, self.tol if last else max(LOOSE, self.tol))
+            found = design.solve(loss, penalty, theta, free, self.tol if last else LOOSE * self.tol)
             theta = found.theta
             self.n_iter_ += int(found.steps[0])
         self.converged_ = bool(found.converged[0])

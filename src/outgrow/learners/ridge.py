@@ -325,7 +325,7 @@ def _fit(
         grid = np.asarray(RIDGE_GRID)
         few = len(x) < FEWEST
         penalty = np.full(Y.shape[1], FALLBACK) if few else spectrum.best(Y - centre, shares, grid)
-    coef = spectrum.coefficients(shares, penalty).T / scale
+    coef = np.where(live, spectrum.coefficients(shares, penalty).T / scale, 0.0)
     return coef, centre - coef @ mean, penalty
 
 
