@@ -29,7 +29,7 @@ _PUBLIC = {
     "Evaluation": "scores.evaluation",
     "Cell": "scores.evaluation",
     "Study": "studies.study",
-    "run": "studies.run",
+    "run": "road",
     "Student": "studies.student",
     "load": "studies.student",
     "fingerprint": "fingerprints",

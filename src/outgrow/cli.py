@@ -123,14 +123,12 @@ def run(
 
 
 def _run(path: Path, out: Path | None, processes: int | None, as_json: bool, show_text: bool) -> None:
-    from outgrow.studies.ready import make_ready
-    from outgrow.studies.run import carry_out
+    from outgrow.road import run as whole_road
     from outgrow.studies.study import Study
 
     study = Study.read(path)
-    ready = make_ready(study, say=_say)
     folder = out if out is not None else Path("outgrow-runs") / study.name
-    _finish(carry_out(ready, folder, processes=processes, show_text=show_text, say=_say), folder, as_json)
+    _finish(whole_road(study, out=folder, processes=processes, show_text=show_text, say=_say), folder, as_json)
 
 
 def _dry_run(path: Path, as_json: bool) -> None:

@@ -219,7 +219,7 @@ def test_a_loss_is_written_as_a_loss():
     low = verdict(replace(table, chance=-1.0, student=about(-1.5), gain=about(0.1)))
     assert low.code == "below_chance"
     assert (
-        "mean squared error 1.600 [1.585, 1.615] against 1.000 by chance; it does worse than always answering the mean"
+        "mean squared error (lower is better) 1.600 [1.585, 1.615] against 1.000 by chance; it does worse than always answering the mean"
         in low.sentence
     )
 

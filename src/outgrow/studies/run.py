@@ -6,70 +6,29 @@ import contextlib
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from outgrow.errors import LabelsError, OutgrowError, StudyError
-from outgrow.store import Journal, Store, lock, private_folder
+from outgrow.store import Journal, lock, private_folder
 from outgrow.studies.executors import run_jobs
 from outgrow.studies.gather import gather, save_best, write_rows
 from outgrow.studies.plan import Job, Plan
-from outgrow.studies.ready import Ready, Say, make_ready
+from outgrow.studies.ready import Ready, Say
 from outgrow.studies.results import Results
-from outgrow.studies.study import Study
 from outgrow.studies.work import Context, do
-from outgrow.tasks.task import Task
 
-__all__ = ["carry_out", "do_jobs", "dry_run", "run"]
+__all__ = ["carry_out", "do_jobs", "dry_run"]
 
 
-def _stderr(sentence: str) -> None:
+Pages = Callable[[Results], Mapping[str, str]]
+
+
+def to_stderr(sentence: str) -> None:
+    """Print a sentence to standard error."""
     print(sentence, file=sys.stderr)
-
-
-def run(
-    study: str | Path | Mapping[str, Any] | Study,
-    *,
-    task: Task | None = None,
-    views: Mapping[str, Any] | None = None,
-    out: str | Path | None = None,
-    processes: int | None = None,
-    store: Store | None = None,
-    progress: bool = True,
-    show_text: bool = False,
-    say: Say = _stderr,
-) -> Results:
-    """Run a study and write its results and report.
-
-    Parameters
-    ----------
-    study : path, mapping or Study
-    task : Task, optional
-        In place of the one the study names.
-    views : mapping, optional
-        Further matrices (N, d) of the task's rows, by view name.
-    out : path, optional
-        Folder of the results; default ``outgrow-runs/NAME`` in the current folder.
-    processes : int, optional
-        Worker processes for fits; default one per core.
-    show_text : bool
-        Let the row table and the report hold inputs.
-
-    Returns
-    -------
-    Results
-
-    Raises
-    ------
-    InputError
-        The study cannot be run as it is; nothing was done.
-    """
-    study = Study.read(study)
-    ready = make_ready(study, task=task, views=views, store=store, say=say)
-    folder = Path(out) if out is not None else Path("outgrow-runs") / study.name
-    return carry_out(ready, folder, processes=processes, progress=progress, show_text=show_text, say=say)
 
 
 def carry_out(
@@ -79,9 +38,16 @@ def carry_out(
     processes: int | None = None,
     progress: bool = True,
     show_text: bool = False,
-    say: Say = _stderr,
+    say: Say = to_stderr,
+    pages: Pages | None = None,
 ) -> Results:
-    """Do all jobs of a study that is ready, and write its results into a folder."""
+    """Do all jobs of a study that is ready, and write its results into a folder.
+
+    Parameters
+    ----------
+    pages : callable, optional
+        Writes a report: from results to file name and text. It is handed in, because reports stand above studies.
+    """
     folder = _own(Path(folder))
     journal = Journal(folder / "journal.jsonl")
     with _alone(folder, say):
@@ -90,21 +56,28 @@ def carry_out(
         journal.write("start", study=ready.study.name, task=ready.task.key)
         ready.study.write(folder / "study.yaml")
         ready.lay_down()
-        failures = label_first(ready, journal, say)
+        failures, first = label_first(ready, journal, say)
         ready = ready.encode_views(progress=progress, say=say, journal=journal)
         encoded = time.perf_counter()
         plan = ready.plan()
-        failures = do_jobs(ready, plan, journal, processes or _cores(), progress, say, failures)
+        failures = do_jobs(ready, plan, journal, processes or _cores(), progress, say, failures, first)
         fitted = time.perf_counter()
         seconds = {"encode": round(encoded - start, 1), "fit": round(fitted - encoded, 1)}
         results = gather(ready, plan, failures, environment={**environment(), "seconds": seconds})
-        results = _write(ready, plan, results, folder, journal, show_text)
+        results = _write(ready, plan, results, folder, journal, show_text, pages)
         journal.write("end", failed=len(failures))
     return results
 
 
-def label_first(ready: Ready, journal: Journal, say: Say) -> list[tuple[Job, str]]:
+def label_first(ready: Ready, journal: Journal, say: Say) -> tuple[list[tuple[Job, str]], set[str]]:
     """Take the labels of rules and files, which need no view: what is wrong with them is said before anything is encoded.
+
+    Returns
+    -------
+    failures : list
+        As :func:`do_jobs` returns them.
+    tried : set of str
+        Keys of the jobs that were not stored from before.
 
     Raises
     ------
@@ -113,11 +86,12 @@ def label_first(ready: Ready, journal: Journal, say: Say) -> list[tuple[Job, str
     """
     plan = ready.plan()
     here = [j for j in plan.jobs if j.kind == "labels" and j.local and _reads_no_view(ready, j)]
+    here = [j for j in here if ready.store.get(j.key) is None]
     wrong: set[str] = set()
     failures = do_jobs(ready, replace(plan, jobs=tuple(here)), journal, 1, False, say, wrong=wrong)
     if failures and all(wrong & set(keys) for keys in plan.labels.values()):
         raise LabelsError(f"no supervisor can label the rows: {failures[0][1]}")
-    return failures
+    return failures, {j.key for j in here}
 
 
 def _reads_no_view(ready: Ready, job: Job) -> bool:
@@ -132,6 +106,7 @@ def do_jobs(
     progress: bool,
     say: Say,
     failures: Sequence[tuple[Job, str]] = (),
+    tried: Collection[str] = (),
     wrong: set[str] | None = None,
 ) -> list[tuple[Job, str]]:
     """Do the jobs of a plan that the store does not hold; return those that failed, with the sentence.
@@ -140,29 +115,34 @@ def do_jobs(
     ----------
     failures : sequence
         Jobs that failed before; they are not tried again, and stand in what is returned.
+    tried : collection of str
+        Keys of jobs that this run has done or tried before, and that are not from an earlier one.
     wrong : set, optional
         Receives the keys of jobs that failed because of what a person gave.
     """
     store = ready.store
     failures = list(failures)
-    before_failed = {job.key for job, _ in failures}
     todo = []
     for job in plan.jobs:
-        if job.key in before_failed:
+        if job.key in tried:
             continue
         before = len(store.damaged)
         if store.get(job.key) is None:
             todo.append(job)
         if len(store.damaged) > before:
             say(f"the stored {job.kind} of {job.label} does not match its checksum and is made again")
-    held = len(plan.jobs) - len(todo) - len(before_failed)
+    held = len(plan.jobs) - len(todo) - len(set(tried) & {job.key for job in plan.jobs})
     if held:
         journal.write("held", jobs=held)
         say(f"{held} of {len(plan.jobs)} jobs are stored from before")
     context = Context(store, rows=ready.rows, supervisors=ready.supervisors)
     with _bar(progress, len(todo)) as tick:
         for outcome in run_jobs(
-            todo, lambda spec: do(spec, context), processes=processes, root=str(store.root), failed=before_failed
+            todo,
+            lambda spec: do(spec, context),
+            processes=processes,
+            root=str(store.root),
+            failed={job.key for job, _ in failures},
         ):
             job = outcome.job
             if outcome.given and wrong is not None:
@@ -180,10 +160,10 @@ def do_jobs(
     return failures
 
 
-def _write(ready: Ready, plan: Plan, results: Results, folder: Path, journal: Journal, show_text: bool) -> Results:
+def _write(
+    ready: Ready, plan: Plan, results: Results, folder: Path, journal: Journal, show_text: bool, pages: Pages | None
+) -> Results:
     """Write everything a person takes away; the report comes last, so that it stands for a whole run."""
-    from outgrow.reports.html import render
-    from outgrow.reports.markdown import to_markdown
     from outgrow.store import atomic_write
 
     results = save_best(ready, plan, results, folder / "student")
@@ -192,7 +172,7 @@ def _write(ready: Ready, plan: Plan, results: Results, folder: Path, journal: Jo
     journal.write("wrote", what="rows")
     results.save(folder)
     journal.write("wrote", what="results")
-    for name, text in (("report.md", to_markdown(results)), ("report.html", render(results))):
+    for name, text in (pages(results) if pages is not None else {}).items():
         with atomic_write(folder / name) as part:
             part.write_text(text, "utf-8")
         journal.write("wrote", what=name)

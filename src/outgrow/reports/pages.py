@@ -1,0 +1,14 @@
+"""The files of a report: one HTML page and its Markdown twin."""
+
+from __future__ import annotations
+
+from outgrow.reports.html import render
+from outgrow.reports.markdown import to_markdown
+from outgrow.studies.results import Results
+
+__all__ = ["pages"]
+
+
+def pages(results: Results) -> dict[str, str]:
+    """Return file name and text of each page, the HTML report last."""
+    return {"report.md": to_markdown(results), "report.html": render(results)}
