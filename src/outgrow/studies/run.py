@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from outgrow.errors import LabelsError, OutgrowError, StudyError
-from outgrow.store import Journal, lock, private_folder
+from outgrow.store import Journal, Store, lock, private_folder
 from outgrow.studies.executors import run_jobs
 from outgrow.studies.gather import gather, save_best, write_rows
 from outgrow.studies.plan import Job, Plan
@@ -86,7 +86,7 @@ def label_first(ready: Ready, journal: Journal, say: Say) -> tuple[list[tuple[Jo
     """
     plan = ready.plan()
     here = [j for j in plan.jobs if j.kind == "labels" and j.local and _reads_no_view(ready, j)]
-    here = [j for j in here if ready.store.get(j.key) is None]
+    here = _missing(ready.store, here, say)
     wrong: set[str] = set()
     failures = do_jobs(ready, replace(plan, jobs=tuple(here)), journal, 1, False, say, wrong=wrong)
     if failures and all(wrong & set(keys) for keys in plan.labels.values()):
@@ -96,6 +96,18 @@ def label_first(ready: Ready, journal: Journal, say: Say) -> tuple[list[tuple[Jo
 
 def _reads_no_view(ready: Ready, job: Job) -> bool:
     return getattr(ready.supervisors[job.spec["supervisor"]], "on", None) is None
+
+
+def _missing(store: Store, jobs: Sequence[Job], say: Say) -> list[Job]:
+    """Return the jobs that the store does not hold, or holds damaged."""
+    todo = []
+    for job in jobs:
+        before = len(store.damaged)
+        if store.get(job.key) is None:
+            todo.append(job)
+        if len(store.damaged) > before:
+            say(f"the stored {job.kind} of {job.label} does not match its checksum and is made again")
+    return todo
 
 
 def do_jobs(
@@ -122,15 +134,7 @@ def do_jobs(
     """
     store = ready.store
     failures = list(failures)
-    todo = []
-    for job in plan.jobs:
-        if job.key in tried:
-            continue
-        before = len(store.damaged)
-        if store.get(job.key) is None:
-            todo.append(job)
-        if len(store.damaged) > before:
-            say(f"the stored {job.kind} of {job.label} does not match its checksum and is made again")
+    todo = _missing(store, [job for job in plan.jobs if job.key not in tried], say)
     held = len(plan.jobs) - len(todo) - len(set(tried) & {job.key for job in plan.jobs})
     if held:
         journal.write("held", jobs=held)

@@ -31,11 +31,11 @@ def _work(
 
     journal = Journal(ready.store.root / "logs" / f"{ready.task.key}.jsonl")
     ready.lay_down()
-    failures = label_first(ready, journal, say)
+    failures, first = label_first(ready, journal, say)
     ready = ready.encode_views(progress=progress, say=say, journal=None)
     plan = ready.plan()
     wanted = replace(plan, jobs=tuple(j for j in plan.jobs if j.kind in kinds))
-    return ready, plan, do_jobs(ready, wanted, journal, processes or _cores(), progress, say, failures)
+    return ready, plan, do_jobs(ready, wanted, journal, processes or _cores(), progress, say, failures, first)
 
 
 def forecast(
