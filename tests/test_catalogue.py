@@ -64,7 +64,7 @@ def test_protocols_bases_and_values_are_not_listed():
 
 
 def test_the_nearest_is_named():
-    with pytest.raises(StudyError, match="there is no method 'nave'; did you mean 'naive'?"):
+    with pytest.raises(StudyError, match=r"there is no method 'nave'; did you mean 'naive'\?"):
         find("methods", "nave")
     with pytest.raises(StudyError, match="there is no forecast 'oracle'; there is 'kl_misfit', 'misfit'"):
         find("forecasts", "oracle")
@@ -91,7 +91,7 @@ def test_another_package_adds_one(points):
 
 def test_a_name_that_is_taken(points):
     points["outgrow.methods"] = [Point("naive", Mine)]
-    with pytest.raises(StudyError, match="'other:Thing' wants the name 'naive', which outgrow.methods has; rename"):
+    with pytest.raises(StudyError, match=r"'other:Thing' wants the name 'naive', which outgrow\.methods has; rename"):
         catalogue("methods")
     points["outgrow.methods"] = [Point("mine", Mine), Point("mine", Mine)]
     with pytest.raises(StudyError, match="wants the name 'mine'"):

@@ -215,7 +215,7 @@ def test_files_that_are_no_study(tmp_path, text, message):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(StudyError, match="cannot read the study .*: No such file"):
+    with pytest.raises(StudyError, match=r"cannot read the study .*: No such file"):
         Study.read(tmp_path / "none.yaml")
     with pytest.raises(StudyError, match="cannot read the study"):
         Study.read(tmp_path)

@@ -319,6 +319,7 @@ def _groups(
     notes: list[str] = []
     teach = all(len(r.teach) for r in roles.values())
     made: dict[str, Any] = {}
+    complete: set[str] = set()
     for entry in study.supervisors:
         group = []
         for spec in entry if isinstance(entry, list) else [entry]:
@@ -342,7 +343,14 @@ def _groups(
             group.append(twin)
         if group:
             name = " + ".join(s.name for s in group)
+            whole = len(group) == (len(entry) if isinstance(entry, list) else 1)
+            if name in groups and not (whole and name in complete):
+                notes.append(
+                    f"What is left of a stacked line of supervisors is {name!r} again, so that line is left out."
+                )
+                continue
             if name in groups:
                 raise StudyError(f"supervisor {name!r} stands in the study twice; remove one")
+            complete |= {name} if whole else set()
             groups[name] = group
     return groups, entries, list(dict.fromkeys(notes))
