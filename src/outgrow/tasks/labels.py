@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from outgrow.errors import LabelsError, nearest
 from outgrow.fingerprints import fingerprint
+from outgrow.tasks.inputs import is_missing, quoted
 from outgrow.tasks.rows import _index, positions
 
 if TYPE_CHECKING:
@@ -93,6 +94,9 @@ class WeakLabels:
             raise LabelsError(
                 f"the label table has {probs.shape[2]} columns of probabilities for {len(self.classes)} classes"
             )
+        if self.classes is not None:
+            _check_classes(np.asarray(self.classes))
+            object.__setattr__(self, "classes", np.asarray(self.classes))
         if self.classes is None and probs.shape[2] != 1:
             raise LabelsError(f"labels of a value task have one number a row, not {probs.shape[2]}")
         probs = np.where(covered[:, :, None], probs, 1.0 / probs.shape[2] if self.classes is not None else 0.0)
@@ -148,6 +152,8 @@ class WeakLabels:
             When ids, their order, or class sets differ.
         """
         tables = list(tables)
+        if not tables:
+            raise LabelsError("there are no label tables to stack; give at least one supervisor's")
         first = tables[0]
         for other in tables[1:]:
             if not np.array_equal(first.ids, other.ids):
@@ -155,8 +161,9 @@ class WeakLabels:
                     f"labels of {first.label!r} and {other.label!r} are of different rows, or the same rows in another order; "
                     "align them with .at(ids)"
                 )
-            if (first.classes is None) != (other.classes is None) or (
-                first.classes is not None and not np.array_equal(first.classes, other.classes)
+            mine, theirs = first.classes, other.classes
+            if (mine is None) != (theirs is None) or (
+                mine is not None and theirs is not None and not np.array_equal(mine, theirs)
             ):
                 raise LabelsError(
                     f"labels of {first.label!r} and {other.label!r} have different classes: "
@@ -198,7 +205,7 @@ class WeakLabels:
 
     def __getitem__(self, rows: Any) -> WeakLabels:
         """Take rows by position: an integer array, a mask or a slice."""
-        index = _index(rows)
+        index = _index(rows, len(self))
         return self._unchecked(self.ids[index], self.probs[index], self.covered[index], self.sources)
 
     def at(self, ids: ArrayLike) -> WeakLabels:
@@ -230,7 +237,7 @@ class WeakLabels:
     @property
     def any_covered(self) -> NDArray[np.bool_]:
         """(n,) whether any supervisor covers a row."""
-        return self.covered.any(axis=1)
+        return np.asarray(self.covered.any(axis=1))
 
     def one(self, prior: ArrayLike | None = None) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Combine the supervisors into one label a row: the mean over those that cover it, the prior where none does.
@@ -322,6 +329,7 @@ class WeakLabels:
             folder / "labels.json",
             {
                 "classes": None if self.classes is None else self.classes.tolist(),
+                "dtype": None if self.classes is None else self.classes.dtype.str,
                 "sources": [
                     {"name": s.name, "view": s.view, "taught": list(s.taught), "key": s.key} for s in self.sources
                 ],
@@ -337,7 +345,16 @@ class WeakLabels:
         about = read_json(folder / "labels.json")
         ids, probs, covered = (np.load(folder / f"{n}.npy", allow_pickle=False) for n in ("ids", "probs", "covered"))
         sources = tuple(Source(s["name"], s["view"], tuple(s["taught"]), s["key"]) for s in about["sources"])
-        return cls(ids, probs, covered, None if about["classes"] is None else np.asarray(about["classes"]), sources)
+        names = about["classes"]
+        classes = None if names is None else np.array(names, dtype=np.dtype(about["dtype"]))
+        return cls(ids, probs, covered, classes, sources)
+
+
+def _check_classes(classes: NDArray[Any]) -> None:
+    names = [str(c) for c in classes.tolist()]
+    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    if twice is not None:
+        raise LabelsError(f"class {quoted(twice)} is there twice; each class needs its own name")
 
 
 def _check_probs(probs: NDArray, covered: NDArray, ids: NDArray, classes: Any, sources: tuple[Source, ...]) -> None:
@@ -380,7 +397,7 @@ def class_codes(names: Sequence[Any], classes: NDArray[Any]) -> NDArray[np.int64
             raise LabelsError(
                 f"the label of row {row} is a list; one task has one label a row, so run one task per label"
             )
-        if name is None or name == "" or name != name:
+        if is_missing(name):
             continue
         code = lookup.get(name, text.get(str(name), -1))
         if code < 0:
@@ -399,9 +416,11 @@ def check_names(names: Iterable[Any], classes: Iterable[Any], where: str) -> Non
         twin = folded.get(str(name).strip().casefold())
         if twin is not None:
             raise LabelsError(
-                f"label {str(name)!r} at {where} differs from class {twin!r} by case or spaces only; write it the same way"
+                f"label {quoted(str(name))} at {where} differs from class {twin!r} by case or spaces only; write it the same way"
             )
-        raise LabelsError(f"label {str(name)!r} at {where} is not a class of this task{nearest(str(name), known)}")
+        raise LabelsError(
+            f"label {quoted(str(name))} at {where} is not a class of this task{nearest(str(name), known)}"
+        )
 
 
 def _ids(ids: ArrayLike | None, n: int) -> NDArray[np.int64]:

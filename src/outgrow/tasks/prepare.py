@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from outgrow.errors import InputError, LabelsError, NeedsError, TaskError
+from outgrow.tasks.inputs import is_missing
 from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.rows import Rows, View
 
@@ -57,13 +58,20 @@ def prepare(
         rows = Rows(np.arange(len(X)), {UNNAMED: View(X)})
     weak = y if isinstance(y, WeakLabels) else _labels(y, rows, is_regressor(est))
     if len(weak) != len(rows) or not np.array_equal(weak.ids, rows.ids):
-        same = len(weak) == len(rows) and set(weak.ids.tolist()) == set(rows.ids.tolist())
-        what = "the same rows in another order" if same else f"different rows ({len(rows)} and {len(weak)})"
-        raise LabelsError(f"X and the weak labels are of {what}; slice both with the same ids")
+        raise LabelsError(_misfit(rows, weak))
     if is_regressor(est) != (weak.classes is None):
         kind = "values" if weak.classes is None else "classes"
         raise LabelsError(f"{type(est).__name__} cannot learn {kind}; choose a learner for {kind}")
     return rows, weak, _weights(est, sample_weight, rows, weak)
+
+
+def _misfit(rows: Rows, weak: WeakLabels) -> str:
+    labelled, given = set(weak.ids.tolist()), set(rows.ids.tolist())
+    same = len(weak) == len(rows) and labelled == given
+    what = "the same rows in another order" if same else f"different rows ({len(rows)} and {len(weak)})"
+    first = "" if same or labelled == given else f"; row {min(labelled ^ given)} is in one of them only"
+    bare = "; the rows of a bare array are 0, 1, ..., so give Rows" if list(rows.views) == [UNNAMED] else ""
+    return f"X and the weak labels are of {what}; slice both with the same ids{first}{bare}"
 
 
 def matrix(est: Any, X: Any, *, reset: bool = False) -> NDArray[np.float64]:
@@ -135,6 +143,8 @@ def _arrays(est: Any, X: Any, y: Any, values: bool) -> tuple[NDArray[np.float64]
         if len(y) != len(X):
             raise LabelsError(f"X has {len(X)} rows and the labels have {len(y)}")
         return X, y
+    if not values:
+        _one_kind(y)
     X, y = validate_data(est, X, y, dtype=np.float64, y_numeric=values, multi_output=True)
     y = column_or_1d(y, warn=True)
     if not values:
@@ -142,8 +152,26 @@ def _arrays(est: Any, X: Any, y: Any, values: bool) -> tuple[NDArray[np.float64]
     return X, y
 
 
-def _soft(y: Any) -> bool:
+def _one_kind(y: Any) -> None:
     array = np.asarray(y)
+    if array.dtype.kind != "O" or array.ndim != 1:
+        return
+    empty = next((row for row, name in enumerate(array) if is_missing(name)), None)
+    if empty is not None:
+        raise LabelsError(
+            f"row {empty} has no label; leave such rows out, or give WeakLabels, where a supervisor may abstain"
+        )
+    if len({isinstance(name, str) for name in array}) > 1:
+        raise LabelsError("labels mix texts and numbers; write all class names in one way")
+
+
+def _soft(y: Any) -> bool:
+    try:
+        array = np.asarray(y)
+    except ValueError:
+        raise LabelsError(
+            "labels are lists of different lengths; one task has one label a row, so run one task per label"
+        ) from None
     return array.ndim == 2 and array.shape[1] > 1 and array.dtype.kind == "f"
 
 

@@ -35,7 +35,8 @@ class View:
     @property
     def matrix(self) -> bool:
         """Whether this is a numeric matrix rather than raw inputs."""
-        return isinstance(self.values, np.ndarray) and self.values.ndim == 2
+        values = self.values
+        return isinstance(values, np.ndarray) and values.ndim == 2 and values.dtype.kind in "fiub"
 
     def fingerprint(self) -> str:
         """Return ``key``, or the hash of the values."""
@@ -67,6 +68,15 @@ class Rows:
             raise TaskError(
                 f"row ids must be a list of whole numbers, not an array of shape {ids.shape} and type {ids.dtype}"
             )
+        if ids.size:
+            low, high = int(ids.min()), int(ids.max())
+            if low < 0:
+                raise TaskError(f"row {low} cannot be: row numbers of a task start at 0")
+            for name, view in self.views.items():
+                if high >= len(view.values):
+                    raise TaskError(
+                        f"view {name!r} has {len(view.values)} rows and row {high} is asked for; a view covers the whole task"
+                    )
         object.__setattr__(self, "ids", ids.astype(np.int64, copy=False))
 
     @classmethod
@@ -88,7 +98,7 @@ class Rows:
 
     def __getitem__(self, rows: Any) -> Rows:
         """Take rows by position: an integer array, a mask or a slice."""
-        return Rows(self.ids[_index(rows)], self.views)
+        return Rows(self.ids[_index(rows, len(self))], self.views)
 
     def at(self, ids: ArrayLike) -> Rows:
         """Take rows by id, in the order given."""
@@ -148,7 +158,7 @@ def _raw(values: Any) -> bool:
     )
 
 
-def _index(rows: Any) -> Any:
+def _index(rows: Any, n: int) -> Any:
     if isinstance(rows, tuple) and len(rows) == 2 and rows[1] is Ellipsis:
         rows = rows[0]  # scikit-learn's splitters take x[index, ...] of whatever has a shape
     if isinstance(rows, slice):
@@ -156,7 +166,19 @@ def _index(rows: Any) -> Any:
     index = np.asarray(rows)
     if index.ndim != 1:
         raise InputError("take rows with a slice, a mask or a list of positions")
-    return index if index.size else index.astype(np.int64)
+    if index.dtype.kind == "b":
+        if len(index) != n:
+            raise InputError(f"a mask of {len(index)} rows cannot choose among {n} rows")
+        return index
+    if not index.size:
+        return index.astype(np.int64)
+    if index.dtype.kind not in "iu":
+        raise InputError(
+            f"take rows with a slice, a mask or a list of positions, not with values of type {index.dtype}"
+        )
+    if index.min() < -n or index.max() >= n:
+        raise InputError(f"position {int(index.max() if index.max() >= n else index.min())} is not among {n} rows")
+    return index
 
 
 def positions(have: NDArray[np.int64], want: ArrayLike) -> NDArray[np.int64]:
