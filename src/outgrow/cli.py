@@ -26,6 +26,8 @@ app = typer.Typer(
     help="Train a strong model on weak labels, and know how far it will outgrow them.",
 )
 
+INTERRUPTED = 130
+
 StudyFile = Annotated[Path, typer.Argument(help="The study, a YAML file.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of tables.")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the results. Default: outgrow-runs/NAME.")]
@@ -166,9 +168,12 @@ def forecast(study: StudyFile, out: Table = None, processes: Processes = None, a
     if as_json:
         _json({"forecasts": _records(table), "notes": list(ready.notes), "errors": errors})
     elif len(table):
-        _show(
-            table, f"forecast gain over select rows, {len(ready.study.seeds)} seeds; low and high are 95 % over seeds"
-        )
+        from rich.console import Console
+
+        from outgrow.reports.forecasts import print_forecasts
+
+        print(f"Forecast gain, taken on select rows; brackets are 95 % over {len(ready.study.seeds)} seeds.\n")
+        print_forecasts(table, Console(highlight=False, markup=False))
     for note in ready.notes if not as_json else ():
         print(note)
     if errors:
@@ -324,8 +329,16 @@ def main() -> None:
     except OutgrowError as error:
         _fail(str(error), error)
         raise SystemExit(2 if isinstance(error, InputError | MissingExtra) else 1) from None
-    except (BrokenPipeError, KeyboardInterrupt) as stop:
-        _stopped(stop)
+    except BrokenPipeError:
+        # Who reads has gone (| head): nothing more can be written, at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except (KeyboardInterrupt, SystemExit) as stop:
+        # Typer turns Control-C into this code, without a word.
+        if isinstance(stop, KeyboardInterrupt) or stop.code == INTERRUPTED:
+            print("outgrow: stopped; the same command goes on where it was", file=sys.stderr)
+            raise SystemExit(INTERRUPTED) from None
+        raise
     except Exception as error:
         # A foreign message may quote inputs, and so may a traceback.
         if os.environ.get("OUTGROW_DEBUG"):
@@ -340,17 +353,6 @@ def _fail(sentence: str, error: Exception) -> None:
     if "--json" in sys.argv:
         _json({"error": sentence, "kind": type(error).__name__})
     print(f"outgrow: {sentence}", file=sys.stderr)
-
-
-def _stopped(stop: BaseException) -> None:
-    import os
-
-    if isinstance(stop, KeyboardInterrupt):
-        print("outgrow: stopped; the same command goes on where it was", file=sys.stderr)
-        raise SystemExit(130) from None
-    # Who reads has gone (| head): nothing more can be written, at exit either.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

@@ -98,11 +98,11 @@ class Head(BaseEstimator):
         """Write the fitted head into a folder: ``head.safetensors`` and ``head.json``."""
         from safetensors.numpy import save_file
 
-        from outgrow.store import write_json
+        from outgrow.store import private_folder, write_json
 
         check_is_fitted(self)
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         arrays = {"coef": np.ascontiguousarray(self.coef_), "intercept": np.atleast_1d(np.asarray(self.intercept_))}
         arrays |= {f"state.{name}": np.ascontiguousarray(v) for name, v in self.state_.items()}
         save_file(arrays, folder / ARRAYS)

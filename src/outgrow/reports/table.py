@@ -35,7 +35,9 @@ def print_table(results: Results, console: Console | None = None) -> None:
     from rich.text import Text
 
     console = console or Console(highlight=False, markup=False)
-    width = console.width if console.is_terminal else max(console.width, PLAIN_WIDTH)
+    if not console.is_terminal and console.width < PLAIN_WIDTH:
+        console = Console(file=console.file, width=PLAIN_WIDTH, highlight=False, markup=False)
+    width = console.width
     decision = results.decide()
 
     def say(words: str, style: str = "") -> None:

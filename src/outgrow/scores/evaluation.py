@@ -180,8 +180,9 @@ class Evaluation(Measured):
 
     def save(self, folder: str | Path) -> Path:
         """Write npy files and ``evaluation.json`` into a folder (made if absent); the JSON comes last, so a cut write cannot be loaded."""
-        place = Path(folder)
-        place.mkdir(parents=True, exist_ok=True)
+        from outgrow.store import private_folder
+
+        place = private_folder(Path(folder))
         arrays = {"ids": self.ids, "covered": self.covered}
         arrays |= {f"score.{r}": v for r, v in self.score.items()}
         arrays |= {f"outputs.{r}": v for r, v in (self.outputs or {}).items()}

@@ -6,6 +6,7 @@ notebook's or script's main module is never imported again, and the same line of
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -124,6 +125,10 @@ def run_jobs(
             if outcome.error:
                 failed.add(outcome.job.key)
             yield outcome
+    except BaseException:
+        if pool is not None:
+            pool.kill()
+        raise
     finally:
         if pool is not None:
             pool.close()
@@ -168,6 +173,8 @@ class Pool:
             env=env,
             text=True,
             encoding="utf-8",
+            # Control-C is for the program; a worker ends when its input does.
+            start_new_session=True,
         )
         self._workers.append(worker)
         return worker
@@ -200,6 +207,14 @@ class Pool:
             return Outcome(job, error=f"the worker process {reason}; run again with --processes 1")
         answer = json.loads(line)
         return Outcome(job, answer.get("seconds", 0.0), answer.get("error", ""))
+
+    def kill(self) -> None:
+        """End the workers at once; what they had not stored is lost, and made again by the next run."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._todo.get_nowait()
+        for worker in self._workers:
+            worker.kill()
 
     def close(self) -> None:
         """Let the workers finish and end."""

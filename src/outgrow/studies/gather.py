@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -217,6 +218,8 @@ def save_best(ready: Ready, plan: Plan, results: Results, folder: Path) -> Resul
     from outgrow.encoders.views import parse
     from outgrow.studies.student import Student, load_head
 
+    # What an earlier run left there would be taken for this one's.
+    shutil.rmtree(folder, ignore_errors=True)
     chosen = _best(results, plan)
     if chosen is None:
         return results
@@ -240,6 +243,7 @@ def write_rows(ready: Ready, plan: Plan, results: Results, folder: Path, show_te
 
     from outgrow.store import atomic_write
 
+    (folder / "rows.parquet").unlink(missing_ok=True)
     if results.best is None:
         return
     best = {k: results.best[k] for k in ("task", "supervisor", "student", "method")}

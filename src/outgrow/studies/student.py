@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgrow.errors import InputError, OutgrowError, StoreError
-from outgrow.store import read_json, write_json
+from outgrow.store import private_folder, read_json, write_json
 from outgrow.tasks.rows import Rows
 
 __all__ = ["Student", "load"]
@@ -83,8 +83,7 @@ class Student:
         """Write the student: safetensors and JSON, no text."""
         from outgrow.encoders.encoder import save_encoder
 
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = private_folder(Path(folder))
         self.head.save(folder / "head")
         if self.encoder is not None:
             save_encoder(self.encoder, folder / "encoder")

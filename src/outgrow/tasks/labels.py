@@ -318,10 +318,9 @@ class WeakLabels:
 
     def save(self, folder: Path) -> None:
         """Write npy and JSON files into a folder."""
-        from outgrow.store import write_json
+        from outgrow.store import private_folder, write_json
 
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = private_folder(Path(folder))
         np.save(folder / "ids.npy", self.ids)
         np.save(folder / "probs.npy", self.probs)
         np.save(folder / "covered.npy", self.covered)
