@@ -173,7 +173,7 @@ def forecast(study: StudyFile, out: Table = None, processes: Processes = None, a
         from outgrow.reports.forecasts import print_forecasts
 
         print(f"Forecast gain, taken on select rows; brackets are 95 % over {len(ready.study.seeds)} seeds.\n")
-        print_forecasts(table, Console(highlight=False, markup=False))
+        print_forecasts(table, Console(width=None if sys.stdout.isatty() else 100, highlight=False, markup=False))
     for note in ready.notes if not as_json else ():
         print(note)
     if errors:
