@@ -3,8 +3,8 @@
     python benchmarks/road.py --out docs/road.md          # 10 seeds, two students
     python benchmarks/road.py --quick                     # 2 seeds, MiniLM only
 
-The expected figures come from an independent first measurement on the same data (five seeds, hard labels, scikit-learn heads); a mean counts
-as met when it lies within .03 of the figure, or above it. Seeds 100 to 109 and test rows of seed 7 were not used while this was written.
+The expected figures come from an independent first measurement on the same data (five seeds, hard labels, scikit-learn heads); a mean
+counts as met when it lies within .03 of the figure, or above it. Seeds 100 to 109 and test rows of seed 7 were not used while this was written.
 """
 
 from __future__ import annotations
@@ -44,10 +44,16 @@ def lines(results: outgrow.studies.results.Results, students: list[str]) -> list
             got = cell.interval(role)
             met = "yes" if got.mean >= expected - NEAR else "no"
             out.append(f"| {student} | {role} | {expected:.3f} | {got.text()} | {met} |")
-    out += ["", "| student | confidence - naive, accuracy (95 % paired interval) | seeds | above 0 |", "| --- | --- | --- | --- |"]
+    out += [
+        "",
+        "| student | confidence - naive, accuracy (95 % paired interval) | seeds | above 0 |",
+        "| --- | --- | --- | --- |",
+    ]
     for student in students:
         found = paired_interval(cells[student, "confidence"].rows("student"), cells[student, "naive"].rows("student"))
-        out.append(f"| {student} | {found.text(sign=True)} | {len(results.task['seeds'])} | {'yes' if found.low > 0 else 'no'} |")
+        out.append(
+            f"| {student} | {found.text(sign=True)} | {len(results.task['seeds'])} | {'yes' if found.low > 0 else 'no'} |"
+        )
     return out
 
 
