@@ -112,6 +112,7 @@ def many(own_data):
     )
 
 
+@pytest.mark.slow
 def test_two_runs_and_two_workers(many, program, tmp_path, fresh_home):
     """Two processes with two workers each, at once, from one empty cache, into two folders: each thing is made once.
 
@@ -165,6 +166,7 @@ def test_script_without_main_guard(many, tmp_path):
     assert ran.stdout.split() == ["once", "4", "0"]
 
 
+@pytest.mark.slow
 def test_dead_workers(many, program, tmp_path, monkeypatch):
     """A worker killed in mid-job is a failed row that names the signal; the other jobs go on in a new worker."""
     site = tmp_path / "site"

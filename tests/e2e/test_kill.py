@@ -57,6 +57,7 @@ def study(tmp_path, model):
     )
 
 
+@pytest.mark.slow
 def test_killed_and_resumed(kill, study, tmp_path, program, monkeypatch):
     """One kill each after a shard, a student and a result file; resumed in this process."""
     import outgrow.encoders.text

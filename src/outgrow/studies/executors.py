@@ -102,10 +102,12 @@ def run_jobs(
     try:
         running: dict[str, Job] = {}
         while waiting or running:
-            for job in [j for j in waiting.values() if failed & set(j.inputs)]:
-                failed.add(job.key)
-                del waiting[job.key]
-                yield Outcome(job, skipped=True, error="skipped: something it is made from failed")
+            # What hangs on a skipped job is skipped in turn, before anything is called ready.
+            while doomed := [j for j in waiting.values() if failed & set(j.inputs)]:
+                for job in doomed:
+                    failed.add(job.key)
+                    del waiting[job.key]
+                    yield Outcome(job, skipped=True, error="skipped: something it is made from failed")
             ready = [j for j in waiting.values() if not any(i in waiting or i in running for i in j.inputs)]
             mine = None
             for job in ready:

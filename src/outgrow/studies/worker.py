@@ -14,21 +14,22 @@ from outgrow.studies.work import Context, do
 
 def main() -> None:
     """Serve until the input ends."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    import torch
+    # Whatever a library prints must not stand between the answers.
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
+        os.dup2(2, 1)
+        import torch
 
-    torch.set_num_threads(1)
-    context = Context(Store())
-    for line in sys.stdin:
-        try:
-            answer: dict[str, object] = {"seconds": do(json.loads(line), context)}
-        except Exception as error:
-            if os.environ.get("OUTGROW_DEBUG"):
-                traceback.print_exc()
-            answer = {"error": sentence_of(error)}
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+        torch.set_num_threads(1)
+        context = Context(Store())
+        for line in sys.stdin:
+            try:
+                answer: dict[str, object] = {"seconds": do(json.loads(line), context)}
+            except Exception as error:
+                if os.environ.get("OUTGROW_DEBUG"):
+                    traceback.print_exc()
+                answer = {"error": sentence_of(error)}
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,158 @@
+"""Jobs in order, failures and what hangs on them, workers that answer in JSON lines."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from typing import ClassVar
+
+import pytest
+
+from outgrow.errors import InputError, StoreError
+from outgrow.studies import executors, worker
+from outgrow.studies.executors import Outcome, run_jobs, sentence_of
+from outgrow.studies.plan import Job
+
+
+def job(name, *inputs, local=False, kind="student"):
+    return Job(kind, name, f"label of {name}", inputs, {"key": name}, local)
+
+
+def here(log, wrong=()):
+    def do(spec):
+        log.append(spec["key"])
+        if spec["key"] in wrong:
+            raise wrong[spec["key"]]
+        return 0.5
+
+    return do
+
+
+def run(jobs, do, **more):
+    return list(run_jobs(jobs, do, **{"processes": 1, "root": "", **more}))
+
+
+def test_after_its_inputs():
+    log = []
+    jobs = [job("d", "b", "c"), job("b", "a"), job("c", "a", "elsewhere"), job("a")]
+    outcomes = run(jobs, here(log))
+    assert sorted(log) == ["a", "b", "c", "d"]
+    assert log[0] == "a"
+    assert log[-1] == "d"
+    assert [o.job.key for o in outcomes] == log
+    assert all(o == Outcome(o.job, 0.5) for o in outcomes)
+
+
+def test_failures_and_what_hangs_on_them():
+    log = []
+    jobs = [job("a"), job("b", "a"), job("c", "b"), job("x"), job("y", "x", "a")]
+    outcomes = {o.job.key: o for o in run(jobs, here(log, {"a": InputError("column 'k' is missing")}))}
+    assert sorted(log) == ["a", "x"]
+    assert outcomes["a"].error == "column 'k' is missing"
+    assert outcomes["a"].given
+    assert not outcomes["a"].skipped
+    assert {k for k, o in outcomes.items() if o.skipped} == {"b", "c", "y"}
+    assert not any(o.given for k, o in outcomes.items() if k != "a")
+    assert outcomes["x"].error == ""
+
+
+def test_failed_before():
+    log = []
+    outcomes = {o.job.key: o for o in run([job("b", "a"), job("x")], here(log), failed={"a"})}
+    assert log == ["x"]
+    assert outcomes["b"].skipped
+
+
+def test_foreign_errors_are_not_quoted(monkeypatch):
+    secret = "zebrafinch"
+    log = []
+    (outcome,) = run([job("a")], here(log, {"a": KeyError(secret)}))
+    assert secret not in outcome.error
+    assert "KeyError" in outcome.error
+    assert "test_executors.py" in outcome.error
+    assert not outcome.given
+    assert "out of memory" in sentence_of(MemoryError(secret))
+    assert sentence_of(StoreError("whole")) == "whole"
+    monkeypatch.setenv("OUTGROW_DEBUG", "1")
+    with pytest.raises(KeyError):
+        run([job("a")], here(log, {"a": KeyError(secret)}))
+
+
+class FakePool:
+    """Answers in the order given, and keeps what it was asked."""
+
+    made: ClassVar[list[FakePool]] = []
+
+    def __init__(self, size, root):
+        self.size, self.root, self.todo, self.asked, self.ended = size, root, [], [], []
+        FakePool.made.append(self)
+
+    def put(self, one):
+        self.todo.append(one)
+        self.asked.append(one.key)
+
+    def get(self):
+        return Outcome(self.todo.pop(0), 0.25)
+
+    def close(self):
+        self.ended.append("close")
+
+    def kill(self):
+        self.ended.append("kill")
+
+
+def test_what_goes_to_workers(monkeypatch):
+    """Fits go away; local jobs and scores stay here; few jobs need no workers; an interrupt ends them at once."""
+    monkeypatch.setattr(executors, "Pool", FakePool)
+    FakePool.made.clear()
+    log = []
+    jobs = [
+        job("l", local=True),
+        *(job(f"s{i}", "l") for i in range(6)),
+        *(job(f"e{i}", f"s{i}", kind="evaluation") for i in range(6)),
+    ]
+    outcomes = run(jobs, here(log), processes=2, root="somewhere")
+    (pool,) = FakePool.made
+    assert (pool.size, pool.root) == (2, "somewhere")
+    assert sorted(pool.asked) == [f"s{i}" for i in range(6)]
+    assert sorted(log) == ["e0", "e1", "e2", "e3", "e4", "e5", "l"]
+    assert len(outcomes) == 13
+    assert pool.ended == ["close"]
+    run([job(f"s{i}") for i in range(3)], here(log), processes=2)
+    run([job(f"s{i}") for i in range(30)], here(log), processes=1)
+    assert len(FakePool.made) == 1
+    with pytest.raises(KeyboardInterrupt):
+        run(jobs, here(log, {"l": KeyboardInterrupt()}), processes=2)
+    assert FakePool.made[-1].ended == ["kill", "close"]
+
+
+def test_worker_answers_in_json(monkeypatch, fresh_home, tmp_path):
+    """One line a job, errors as sentences, and nothing else on the channel, whatever jobs print."""
+    from outgrow.studies import work
+
+    def do(spec, context):
+        os.write(1, b"noise of a library\n")
+        if spec["key"] == "bad":
+            raise KeyError("zebrafinch")
+        return 0.125
+
+    monkeypatch.setattr(worker, "do", do)
+    monkeypatch.setattr(sys, "stdin", io.StringIO('{"key": "good"}\n{"key": "bad"}\n{"key": "good"}\n'))
+    answers = tmp_path / "answers"
+    saved = os.dup(1), os.dup(2)
+    try:
+        with answers.open("wb") as file, (tmp_path / "noise").open("wb") as noise:
+            os.dup2(file.fileno(), 1)
+            os.dup2(noise.fileno(), 2)
+            worker.main()
+    finally:
+        os.dup2(saved[0], 1)
+        os.dup2(saved[1], 2)
+    first, second, third = map(json.loads, answers.read_text("utf-8").splitlines())
+    assert first == third == {"seconds": 0.125}
+    assert "KeyError" in second["error"]
+    assert "zebrafinch" not in answers.read_text("utf-8")
+    assert (tmp_path / "noise").read_bytes().count(b"noise") == 3
+    assert set(work.WORK) == {"labels", "reference", "student", "evaluation"}
