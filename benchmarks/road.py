@@ -3,8 +3,9 @@
     python benchmarks/road.py --out docs/road.md          # 10 seeds, two students
     python benchmarks/road.py --quick                     # 2 seeds, MiniLM only
 
-The expected figures come from an independent first measurement on the same data (five seeds, hard labels, scikit-learn heads); a mean
-counts as met when it lies within .03 of the figure, or above it. Seeds 100 to 109 and test rows of seed 7 were not used while this was written.
+The expected figures come from an independent first measurement on the same data (five seeds, hard labels, scikit-learn heads).
+A mean counts as met when it lies within .03 of the figure, or above it. Seeds 100 to 109 and test rows of seed 7 were not used
+while this was written.
 """
 
 from __future__ import annotations
