@@ -25,6 +25,9 @@ from outgrow.tasks.task import Task
 
 __all__ = ["References", "evaluate", "grant", "references"]
 
+GRANT = 97
+"""Keeps the draw of granted rows apart from other draws of the same seed."""
+
 
 @dataclass(frozen=True, eq=False)
 class References:
@@ -110,6 +113,17 @@ def predictions(model: Any, rows: Rows, task: Task) -> NDArray[np.float64]:
     return in_classes(model, rows, task.classes)
 
 
+def check_budget(name: str, budget: int | None, teach: int) -> None:
+    """Raise when a method spends more truth than there are teach rows.
+
+    Raises
+    ------
+    NeedsError
+    """
+    if budget is not None and budget > teach:
+        raise NeedsError(f"{name} is granted {budget} rows of truth and there are {teach} teach rows; lower the budget")
+
+
 def grant(
     method: Any, task: Task, X: Rows, weak: WeakLabels, roles: Roles, budget: int | None = None
 ) -> dict[str, Any]:
@@ -123,7 +137,8 @@ def grant(
         All rows of the task.
     roles : Roles
     budget : int, optional
-        How many teach rows of truth to grant; default all of them.
+        How many teach rows of truth to grant, drawn by the roles' seed: a larger budget holds a smaller one. Default: the method's own
+        ``budget``, and all of them where it has none.
 
     Returns
     -------
@@ -137,11 +152,13 @@ def grant(
     """
     needs = method.needs()
     name = type(method).__name__
-    teach = roles.teach if budget is None else roles.teach[:budget]
-    if budget is not None and budget > len(roles.teach):
-        raise NeedsError(
-            f"{name} is granted {budget} rows of truth and there are {len(roles.teach)} teach rows; lower the budget"
-        )
+    budget = getattr(method, "budget", None) if budget is None else budget
+    check_budget(name, budget, len(roles.teach))
+    teach = roles.teach
+    if budget is not None and budget < len(teach):
+        # Teach rows stand in the task's order, which may be sorted by class.
+        order = np.random.default_rng([GRANT, roles.seed or 0]).permutation(len(teach))
+        teach = teach[np.sort(order[:budget])]
     known = Known(X.at(teach), weak.at(teach), task.truth_at(teach)) if needs.known and len(teach) else None
     select = (X.at(roles.select), weak.at(roles.select)) if needs.select and len(roles.select) else None
     needs.check(name, X.views, weak.sources, known=known, select=select)

@@ -94,6 +94,7 @@ def check_needs(study: Study, views: list[str], sources: Mapping[str, list[Any]]
     InputError
         From the method's own check.
     """
+    from outgrow.studies.evaluate import check_budget
     from outgrow.studies.work import build_method
 
     fitting = "ridge" if kind == "value" else "linear"
@@ -111,6 +112,7 @@ def check_needs(study: Study, views: list[str], sources: Mapping[str, list[Any]]
         if hasattr(method, "check"):
             method.check()
         needs: Needs = method.needs()
+        check_budget(name, getattr(method, "budget", None), len(roles.teach))
         for group in sources.values():
             needs.check(name, views, group, known=len(roles.teach) or None, select=len(roles.select) or None)
 

@@ -1,0 +1,89 @@
+"""What methods that are granted truth share: truth as a label table, cross-fitted answers, how well a score ranks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from outgrow.errors import NeedsError
+from outgrow.supervisors.probe import fold_of
+from outgrow.tasks.labels import Source, WeakLabels
+from outgrow.tasks.needs import Known
+from outgrow.tasks.rows import Rows
+
+__all__ = ["FOLDS", "auroc", "cross_fit", "deal", "ids_or_fail", "truth_table", "with_penalty_of"]
+
+FOLDS = 5
+
+
+def ids_or_fail(who: str, X: Any) -> None:
+    """Raise when rows are a bare array: a grant names rows by id, and those of an array mean nothing outside it.
+
+    Raises
+    ------
+    NeedsError
+    """
+    if not isinstance(X, Rows):
+        raise NeedsError(f"{who} is granted truth by row id, and X is a bare array; give Rows of the same task")
+
+
+def truth_table(who: str, known: Known, weak: WeakLabels) -> WeakLabels:
+    """Return a grant's truth as a label table of one source, in the classes of the weak labels.
+
+    Raises
+    ------
+    NeedsError
+        When a truth is no class index of the weak labels, or not a finite value.
+    """
+    ids, source = known.rows.ids, Source("truth", None, tuple(known.rows.ids.tolist()), "truth")
+    truth = np.asarray(known.truth)
+    if weak.classes is None:
+        if truth.dtype.kind not in "fiub" or not np.isfinite(truth).all():
+            raise NeedsError(
+                f"{who} is granted truth that is not a finite value on some row; grant rows whose truth is"
+            )
+        return WeakLabels.from_probs(truth.astype(np.float64), None, ids=ids, source=source)
+    c = len(weak.classes)
+    if truth.dtype.kind not in "iu" or (len(truth) and not (truth.min() >= 0 and truth.max() < c)):
+        raise NeedsError(f"{who} is granted truth that is no class index from 0 to {c - 1}; grant Task.truth_at(ids)")
+    return WeakLabels.from_probs(np.eye(c)[truth], weak.classes, ids=ids, source=source)
+
+
+def deal(values: Any, table: WeakLabels, seed: int) -> NDArray[np.int64]:
+    """Deal rows of known truth to folds: stratified by class, equal rows together."""
+    strata = np.zeros(len(table), dtype=np.int64) if table.classes is None else table.hard()[:, 0]
+    return fold_of(values, strata, FOLDS, seed)
+
+
+def with_penalty_of(learner: Any, fitted: Any) -> Any:
+    """Return an unfitted learner with the penalty that a fitted one chose, so that folds need not choose anew."""
+    made = clone(learner)
+    if getattr(learner, "penalty", None) == "cv" and hasattr(fitted, "penalty_"):
+        made.set_params(penalty=float(fitted.penalty_))
+    return made
+
+
+def cross_fit(learner: Any, rows: Rows, table: WeakLabels, fold: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return (n, c) class probabilities, each row's from a learner fitted on the other folds; NaN where those hold one class."""
+    out = np.full((len(rows), table.probs.shape[2]), np.nan)
+    named = table.hard()[:, 0]
+    for one in range(int(fold.max()) + 1):
+        held = fold == one
+        if not held.all() and len(np.unique(named[~held])) > 1:
+            out[held] = clone(learner).fit(rows[~held], table[~held]).predict_proba(rows[held])
+    return out
+
+
+def auroc(score: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
+    """Return the chance that a right row scores above a wrong one; NaN when all are right or all wrong."""
+    from scipy.stats import rankdata
+
+    there = np.isfinite(score)
+    score, right = score[there], right[there]
+    good, bad = int(right.sum()), int((~right).sum())
+    if not good or not bad:
+        return float("nan")
+    return float((rankdata(score)[right].sum() - good * (good + 1) / 2) / (good * bad))
