@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from outgrow.tasks.labels import Source, WeakLabels
 from outgrow.tasks.needs import Known
 from outgrow.tasks.rows import Rows
 
-__all__ = ["FOLDS", "auroc", "cross_fit", "deal", "ids_or_fail", "truth_table", "with_penalty_of"]
+__all__ = ["FOLDS", "auroc", "cross_fit", "deal", "ids_or_fail", "number", "truth_table", "with_penalty_of"]
 
 FOLDS = 5
 
@@ -87,3 +88,8 @@ def auroc(score: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
     if not good or not bad:
         return float("nan")
     return float((rankdata(score)[right].sum() - good * (good + 1) / 2) / (good * bad))
+
+
+def number(value: Any) -> bool:
+    """Whether a parameter is a number; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
