@@ -120,7 +120,10 @@ class RowLoss:
         return value.detach(), gradient
 
     def curvature(self, z: Tensor) -> Tensor:
-        """Return the mean second derivative of each column, by absolute value."""
+        """Return the mean second derivative of each column, by absolute value, and at least that of cross-entropy.
+
+        A loss that bends both ways may be flat in the mean, where a step scaled by its curvature would leave the valley.
+        """
         z = z.detach().requires_grad_(True)
         found = []
         with torch.enable_grad():
@@ -130,7 +133,9 @@ class RowLoss:
                     return torch.ones(z.shape[1:], dtype=z.dtype)
                 (second,) = torch.autograd.grad(gradient[..., column].sum(), z, retain_graph=True, allow_unused=True)
                 found.append(torch.ones_like(z[0, :, 0]) if second is None else second[..., column].sum(0).abs())
-        return torch.stack(found, dim=-1).detach()
+        p = torch.sigmoid(z) if z.shape[-1] == 1 else torch.softmax(z, dim=-1)
+        least = (self.weight.T[..., None] * p * (1 - p)).sum(0)
+        return torch.maximum(torch.stack(found, dim=-1), least).detach()
 
     def take(self, heads: Tensor) -> RowLoss:
         """Keep some heads."""
