@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from outgrow.errors import StudyError, TaskError
+from outgrow.errors import InputError, StudyError, TaskError
 from outgrow.store import Store
 from outgrow.studies.ready import load_task, make_ready
 from outgrow.studies.study import Study, TaskSpec
@@ -204,3 +204,30 @@ def test_a_file_is_looked_for_beside_the_study(tmp_path):
     assert (len(task), extra) == (4, {})
     with pytest.raises(TaskError, match="did you mean 'body'"):
         load_task(TaskSpec(file="t.csv", input="bdy", truth="label"), "mine", tmp_path, print)
+
+
+def test_views_that_a_method_names_are_made_too(tmp_path):
+    given = {"small": np.random.default_rng(1).normal(size=(60, 2))}
+    ready = ready_of(tmp_path, views=given, methods=["naive", {"bootstrap": {"chain": ["small"]}}])
+    assert list(ready.wanted) == [INPUTS, "small"]
+    with pytest.raises(InputError, match="smal"):
+        ready_of(tmp_path, views=given, methods=[{"bootstrap": {"chain": ["smal"]}}])
+    with pytest.raises(InputError, match="link 1 must be a learner or the name of a view, not int"):
+        ready_of(tmp_path, methods=[{"bootstrap": {"chain": [3]}}])
+
+
+def test_a_study_with_a_chain_runs(tmp_path):
+    from outgrow.studies.work import Context, do
+
+    given = {"small": task_of().inputs[:, :1]}
+    ready = ready_of(tmp_path, views=given, methods=["naive", {"bootstrap": {"chain": ["small"]}}], seeds=1)
+    ready = ready.encode_views(progress=False, say=lambda s: None, journal=None)
+    ready.lay_down()
+    context = Context(ready.store, rows=ready.rows, supervisors=ready.supervisors)
+    plan = ready.plan()
+    for job in plan.jobs:
+        do(job.spec, context)
+    outputs = [np.load(ready.store.get(cell.student) / "outputs.npy") for cell in plan.cells]
+    assert len(outputs) == 2
+    assert outputs[0].shape == outputs[1].shape == (60, 2)
+    assert not np.array_equal(*outputs)

@@ -14,7 +14,7 @@ from outgrow.errors import StudyError
 from outgrow.fingerprints import fingerprint
 from outgrow.store import Journal, Store, write_json
 from outgrow.studies.plan import Plan, check_needs, make_plan, view_name
-from outgrow.studies.study import Study, TaskSpec
+from outgrow.studies.study import Study, TaskSpec, method_of
 from outgrow.tasks.rows import INPUTS, Rows, View
 from outgrow.tasks.split import ROLES, Roles, sample, split
 from outgrow.tasks.task import Task
@@ -266,6 +266,8 @@ def make_ready(
             wanted.setdefault(on, on)
     for student in study.students:
         wanted.setdefault(view_name(student), student.view())
+    for view in _method_views(study, task.kind):
+        wanted.setdefault(view, view)
     from outgrow.encoders.encode import view_key
 
     for name, spec in wanted.items():
@@ -306,6 +308,18 @@ class _Planned:
 
     name: str
     view: str | None
+
+
+def _method_views(study: Study, kind: str) -> list[str]:
+    """Return the views that methods name beside the student's own, such as those of a chain."""
+    from outgrow.studies.work import build_method
+
+    head = {"head": "ridge" if kind == "value" else "linear", "on": None}
+    made = [build_method(dict(zip(("name", "params"), method_of(m))), head) for m in study.methods]
+    for method in made:
+        if hasattr(method, "check"):
+            method.check()
+    return sorted({view for method in made for view in method.needs().views})
 
 
 def _groups(
