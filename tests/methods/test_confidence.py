@@ -101,6 +101,28 @@ def test_the_ramp_is_linear(progress, ramp, share):
     assert torch.allclose(found, (1 - a) * weak + a * hard, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("progress", "ramp", "share"), [(0.0, 0.1, 0.0), (0.05, 0.1, 0.05), (0.1, 0.1, 0.1), (0.11, 0.1, 1.0), (1, 1, 1)]
+)
+def test_the_legacy_ramp_jumps_at_its_end(progress, ramp, share):
+    logits, _, _ = tensors(9, 2, weighted=False)
+    weak = torch.full((9, 2), 0.5, dtype=torch.float64)
+    hard = harden(logits, weak.mean(0), torch.ones(9, dtype=torch.float64))
+    found = targets(ConfidenceObjective(0.5, ramp, "weak", jump=True), logits, weak, progress=progress)
+    a = 0.5 * share
+    assert torch.allclose(found, (1 - a) * weak + a * hard, atol=1e-12)
+
+
+def test_the_legacy_jump_is_off_by_default_and_reaches_the_student():
+    x, probs = data(90)
+    fits = [Confidence(LinearHead(penalty=0.1), ramp=0.5, **k).fit(x, probs) for k in ({}, {"legacy_jump": True})]
+    assert [f.objective_.jump for f in fits] == [False, True]
+    assert not np.array_equal(fits[0].student_.coef_, fits[1].student_.coef_)
+    assert fits[0].fingerprint_ != fits[1].fingerprint_
+    with pytest.raises(InputError, match="legacy_jump must be true or false, not 1"):
+        Confidence(legacy_jump=1).check()
+
+
 def test_gradient_is_that_of_a_detached_hard_target():
     logits, _, weight = tensors(12, 2, weighted=False)
     weak = torch.softmax(torch.from_numpy(np.random.default_rng(1).normal(size=(12, 2))), -1)

@@ -9,7 +9,7 @@ Ours, where the paper leaves it open. More than two classes: h maximises the tot
 class shares, by one offset a class (for two classes this is the paper's threshold). Uniform shares stand for "half". A row on the
 threshold, and rows tied with it, are shared out between the classes, so that shares are exact, the order of rows does not matter and a row
 of weight two is the same row twice; before anything is learned all rows are tied, and each has the class shares. The ramp is linear in
-progress; the public code's jump at its end is a known fault there.
+progress. In the public code a = weight * progress before the ramp's end and jumps to weight there, a known fault: ``legacy_jump=True``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ class ConfidenceObjective:
     weight: float
     ramp: float
     threshold: str
+    jump: bool = False
     moves: ClassVar[bool] = True
+    rows = CrossEntropy.rows
 
     def start(self, weak: Tensor, weight: Tensor) -> State:
         """Return an empty state: the threshold is found anew each time."""
@@ -60,14 +62,15 @@ class ConfidenceObjective:
         share = (combined * weight[..., None]).sum(-2) / torch.where(total > 0, total, 1.0)
         if self.threshold == "half":
             share = torch.full_like(share, 1 / share.shape[-1])
-        a = self.weight * (min(progress / self.ramp, 1.0) if self.ramp > 0 else 1.0)
+        a = self.weight * self._rise(progress)
         if a == 0:
             return combined, weight, state
         return (1 - a) * combined + a * harden(logits.detach(), share, weight), weight, state
 
-    def rows(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the cross-entropy of each row."""
-        return CrossEntropy().rows(logits, targets)
+    def _rise(self, progress: float) -> float:
+        if self.jump:
+            return 1.0 if progress > self.ramp else progress
+        return min(progress / self.ramp, 1.0) if self.ramp > 0 else 1.0
 
 
 def harden(logits: Tensor, share: Tensor, weight: Tensor) -> Tensor:
@@ -139,8 +142,6 @@ def _assign(score: Tensor, share: Tensor, weight: Tensor) -> Tensor:
 
 
 def _newton(s: Tensor, mass: Tensor, goal: Tensor, offset: Tensor, t: float) -> Tensor:
-    """Find the offsets of one temperature."""
-
     def dual(at: Tensor) -> Tensor:
         return t * (mass * torch.logsumexp((s + at) / t, dim=-1)).sum() - goal @ at
 
@@ -180,6 +181,8 @@ class Confidence(OfLearner):
         Share of training over which the weight grows from 0, in [0, 1].
     threshold : {"weak", "half"}, default "weak"
         Class shares that the hardened answers keep.
+    legacy_jump : bool, default False
+        The ramp of the public code, to repeat its results.
 
     References
     ----------
@@ -189,11 +192,19 @@ class Confidence(OfLearner):
     paper = "burns2023"
     truth = "none"
 
-    def __init__(self, learner: Any = None, weight: float = 0.75, ramp: float = 0.2, threshold: str = "weak"):
+    def __init__(
+        self,
+        learner: Any = None,
+        weight: float = 0.75,
+        ramp: float = 0.2,
+        threshold: str = "weak",
+        legacy_jump: bool = False,
+    ):
         self.learner = learner
         self.weight = weight
         self.ramp = ramp
         self.threshold = threshold
+        self.legacy_jump = legacy_jump
 
     def check(self) -> None:
         """Raise when a parameter is out of range, or the learner predicts values."""
@@ -205,6 +216,8 @@ class Confidence(OfLearner):
             raise InputError(
                 f"Confidence threshold must be 'weak' or 'half', not {self.threshold!r}{nearest(str(self.threshold), ('weak', 'half'))}"
             )
+        if not isinstance(self.legacy_jump, bool):
+            raise InputError(f"Confidence legacy_jump must be true or false, not {self.legacy_jump!r}")
         if is_regressor(self):
             raise LabelsError(
                 "Confidence hardens class answers, and this learner predicts values; use Naive for a value task"
@@ -222,13 +235,13 @@ class Confidence(OfLearner):
         Raises
         ------
         InputError
-            A weight outside [0, 1), a ramp outside [0, 1], an unknown threshold.
+            A parameter out of range.
         LabelsError
             A value task, or labels of other rows, of one class, or covering no row.
         """
         self.check()
         rows, weak, weight = prepare(self, X, y, sample_weight)
-        moving = ConfidenceObjective(self.weight, self.ramp, self.threshold)
+        moving = ConfidenceObjective(self.weight, self.ramp, self.threshold, self.legacy_jump)
         return self._train(rows, weak, weight, moving if self.weight > 0 else CrossEntropy())
 
 
