@@ -65,9 +65,8 @@ class ConfidenceObjective:
             return combined, weight, state
         return (1 - a) * combined + a * harden(logits.detach(), share, weight), weight, state
 
-    def rows(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the cross-entropy of each row."""
-        return CrossEntropy().rows(logits, targets)
+    # The very function, so that a head recognises it and solves with the closed gradient.
+    rows = CrossEntropy.rows
 
 
 def harden(logits: Tensor, share: Tensor, weight: Tensor) -> Tensor:
