@@ -71,6 +71,7 @@ docs: $(VENV)/.stamp-docs
 
 bench: $(VENV)/.stamp-test fetch
 	$(ONE_THREAD) $(PY) benchmarks/coverage.py --quick
+	$(ONE_THREAD) $(PY) benchmarks/heads.py --quick
 	$(ONE_THREAD) $(PY) benchmarks/encode.py --rows 60 --pool 200 --repeats 1
 	$(ONE_THREAD) $(PY) benchmarks/road.py --quick
 	$(ONE_THREAD) $(PY) benchmarks/kill.py --quick

@@ -218,7 +218,7 @@ def document(killed: Sequence[Killed], seconds: float, jobs: int, shards: int, q
     lines = [
         "# Killed and resumed",
         "",
-        f"Written by `python benchmarks/kill.py{' --quick' if quick else ''}` in {seconds:.0f} s; do not edit. "
+        f"Written by `python benchmarks/kill.py{' --quick' if quick else ''} --kills {len(killed)}` in {seconds:.0f} s; do not edit. "
         f"The {'small cut of the ' if quick else ''}demo study ({jobs} jobs, {shards} shards)",
         "is killed with SIGKILL when its journal shows line k, "
         "then the same command runs again. Equal means: all tables, arrays and the saved student, times excepted.",
@@ -235,7 +235,7 @@ def document(killed: Sequence[Killed], seconds: float, jobs: int, shards: int, q
 def main(given: list[str] | None = None) -> int:
     """Run it all; 1 when a resumed run differs."""
     parser = argparse.ArgumentParser(description="Kill a study at ten places, resume it, compare.")
-    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--kills", type=int, help="default: 10, with --quick 6")
     parser.add_argument("--processes", type=int, default=1, help="worker processes of the runs")
     parser.add_argument("--out", type=Path, help="file to write; printed if left out")
     parser.add_argument("--quick", action="store_true", help="700 rows, one encoder, six kills")
@@ -262,7 +262,7 @@ def main(given: list[str] | None = None) -> int:
             print(f"the undisturbed run ended with {code}; its journal lacks: {missing_stages(lines)}", file=sys.stderr)
             return 1
         killed = []
-        for line in choose(lines, len(STAGES) if args.quick else args.kills):
+        for line in choose(lines, args.kills or (len(STAGES) if args.quick else 10)):
             killed.append(
                 kill_and_resume(
                     base, lambda h, o: run([*base, "--out", str(o)], h, log), whole, lines, line, work, real

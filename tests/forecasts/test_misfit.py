@@ -123,3 +123,16 @@ def test_a_forecast_is_a_json_value():
         "assumptions": ["a"],
         "broken": ["b"],
     }
+
+
+def test_hard_labels_are_said_to_rule_the_kl_forecast():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(80, 3))
+    rows = Rows.from_arrays(x=x)
+    names = np.where(x[:, 0] > 0, "yes", "no")
+    hard = WeakLabels.from_names(names.tolist(), ["no", "yes"])
+    soft = WeakLabels.from_probs(0.8 * hard.probs[:, 0] + 0.1, hard.classes)
+    for weak, said in ((hard, True), (soft, False)):
+        student = Naive(LinearHead(penalty=0.1)).fit(rows, weak)
+        broken = [f.broken for f in KLMisfit().predict(student, rows, weak)]
+        assert all(any("hard weak labels" in b for b in each) == said for each in broken)

@@ -3,12 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outgrow.learners.design import ABSENT, BLOCK, Design, moments
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.integers(1, 4), st.integers(2, 30), st.integers(1, 5), st.floats(-1e5, 1e5))
 def test_moments_are_the_weighted_ones(seed, k, n, d, shift):
     random = np.random.default_rng(seed)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
@@ -18,6 +18,7 @@ def noisy(n=150, d=8, c=2, flip=0.2, seed=0):
     return x, torch.eye(c, dtype=torch.float64)[codes][None]
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 10**6), st.integers(3, 60), st.integers(1, 4))
 def test_folds_belong_to_rows_not_to_places(seed, n, d):
     random = np.random.default_rng(seed)

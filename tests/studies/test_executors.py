@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
 import sys
 from typing import ClassVar
 
@@ -126,6 +127,40 @@ def test_what_goes_to_workers(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run(jobs, here(log, {"l": KeyboardInterrupt()}), processes=2)
     assert FakePool.made[-1].ended == ["kill", "close"]
+
+
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [
+        ("print('{', end='')", "ended with code 0"),
+        ("import os; print('{\"sec', end='', flush=True); os.kill(os.getpid(), 9)", "signal 9"),
+        ("import sys; sys.exit(3)", "ended with code 3"),
+        ("print('no JSON'); input()", "no JSON"),
+    ],
+)
+def test_workers_that_fail(monkeypatch, code, word):
+    """Each of their jobs is a failed row, and the pool goes on with a new worker."""
+
+    def start(self):
+        worker = subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._workers.append(worker)
+        return worker
+
+    monkeypatch.setattr(executors.Pool, "_start", start)
+    outcomes = run([job(f"s{i}") for i in range(5)], here([]), processes=2)
+    assert len(outcomes) == 5
+    assert all(word in o.error for o in outcomes), outcomes
+
+
+def test_workers_that_cannot_start(monkeypatch):
+    def start(self):
+        raise OSError("no memory")
+
+    monkeypatch.setattr(executors.Pool, "_start", start)
+    outcomes = run([job(f"s{i}") for i in range(5)], here([]), processes=2)
+    assert all("OSError" in o.error for o in outcomes)
 
 
 def test_worker_answers_in_json(monkeypatch, fresh_home, tmp_path):

@@ -29,6 +29,7 @@ REVERSE = (
     "that set holds the truth (realizable)",
     "enough rows that sampling error is small",
 )
+HARD = "hard weak labels: log losses of a probability of 0 are set by the floor put under it"
 FORWARD = (
     "the student minimises cross-entropy against soft weak labels, unpenalised, over softmax-linear functions",
     "these hold the truth (realizable)",
@@ -79,13 +80,14 @@ class KLMisfit:
         if not len(ours):
             return []
         objective = getattr(student, "objective_", None)
-        reverse = () if getattr(objective, "reverse_kl", False) else ("not trained by KL(student || weak)",)
+        hard = [HARD] if (theirs <= 0).any() else []
+        reverse = [] if getattr(objective, "reverse_kl", False) else ["not trained by KL(student || weak)"]
         forward = ["penalised"]
         if not isinstance(objective, CrossEntropy):
             forward.insert(0, "not trained by cross-entropy on the weak labels")
         forward.append("its gain is not the log-loss gain beside it")
         n = len(ours)
         return [
-            Forecast("kl_misfit", "student || weak", "log_loss", kl(ours, theirs), n, REVERSE, reverse),
-            Forecast("kl_misfit", "weak || student", "log_loss", kl(theirs, ours), n, FORWARD, tuple(forward)),
+            Forecast("kl_misfit", "student || weak", "log_loss", kl(ours, theirs), n, REVERSE, (*reverse, *hard)),
+            Forecast("kl_misfit", "weak || student", "log_loss", kl(theirs, ours), n, FORWARD, (*forward, *hard)),
         ]

@@ -184,14 +184,17 @@ class Pool:
     def _serve(self) -> None:
         worker = None
         while (job := self._todo.get()) is not None:
-            if worker is None or worker.poll() is not None:
-                worker = self._start()
-            self._done.put(self._ask(worker, job))
-        if worker is not None and worker.stdin is not None:
-            worker.stdin.close()
-            worker.wait()
-            if worker.stdout is not None:
-                worker.stdout.close()
+            try:
+                if worker is not None and worker.poll() is not None:
+                    _let_go(worker)
+                    worker = None
+                worker = worker or self._start()
+                outcome = self._ask(worker, job)
+            except Exception as error:  # else nobody would ever answer for this job
+                outcome = Outcome(job, error=sentence_of(error))
+            self._done.put(outcome)
+        if worker is not None:
+            _let_go(worker)
 
     @staticmethod
     def _ask(worker: subprocess.Popen[str], job: Job) -> Outcome:
@@ -203,12 +206,20 @@ class Pool:
             line = worker.stdout.readline()
         except OSError:
             line = ""
-        if not line:
-            code = worker.wait()
-            reason = f"was ended by signal {-code} (often: out of memory)" if code < 0 else f"ended with code {code}"
-            return Outcome(job, error=f"the worker process {reason}; run again with --processes 1")
-        answer = json.loads(line)
-        return Outcome(job, answer.get("seconds", 0.0), answer.get("error", ""))
+        answer = None
+        # A line without its end was cut off by the worker's own.
+        whole = line.endswith("\n")
+        with contextlib.suppress(ValueError):
+            answer = json.loads(line) if whole else None
+        if isinstance(answer, dict):
+            return Outcome(job, answer.get("seconds", 0.0), answer.get("error", ""))
+        if whole:
+            worker.kill()
+        code = worker.wait()
+        _let_go(worker)
+        reason = f"was ended by signal {-code} (often: out of memory)" if code < 0 else f"ended with code {code}"
+        reason = "answered with something that is no JSON" if whole else reason
+        return Outcome(job, error=f"the worker process {reason}; run again with --processes 1")
 
     def kill(self) -> None:
         """End the workers at once; what they had not stored is lost, and made again by the next run."""
@@ -228,3 +239,13 @@ class Pool:
             if worker.poll() is None:
                 worker.kill()
                 worker.wait()
+
+
+def _let_go(worker: subprocess.Popen[str]) -> None:
+    """Close a worker's input, upon which it ends, wait for that, and close its answers."""
+    with contextlib.suppress(OSError):
+        if worker.stdin is not None:
+            worker.stdin.close()
+    worker.wait()
+    if worker.stdout is not None:
+        worker.stdout.close()
