@@ -60,11 +60,13 @@ def _show(table: Any, title: str = "") -> None:
     from rich.table import Table as Grid
 
     grid = Grid(title=title or None, title_justify="left", show_edge=False, pad_edge=False)
-    for name in table.columns:
-        grid.add_column(str(name), overflow="fold", justify="right" if table[name].dtype.kind == "f" else "left")
+    for i, name in enumerate(table.columns):
+        side = "right" if table[name].dtype.kind == "f" else "left"
+        grid.add_column(str(name), overflow="fold", justify=side, no_wrap=i == 0)
     for row in _records(table):
         grid.add_row(*("" if v is None else f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()))
-    Console(soft_wrap=not sys.stdout.isatty(), highlight=False, markup=False).print(grid)
+    wide = None if sys.stdout.isatty() else 100
+    Console(width=wide, soft_wrap=wide is not None, highlight=False, markup=False).print(grid)
 
 
 def _finish(results: Results, folder: Path, as_json: bool) -> None:
