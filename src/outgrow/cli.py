@@ -61,8 +61,8 @@ def _show(table: Any, title: str = "") -> None:
 
     grid = Grid(title=title or None, title_justify="left", show_edge=False, pad_edge=False)
     for i, name in enumerate(table.columns):
-        side = "right" if table[name].dtype.kind == "f" else "left"
-        grid.add_column(str(name), overflow="fold", justify=side, no_wrap=i == 0)
+        number = table[name].dtype.kind == "f"
+        grid.add_column(str(name), overflow="fold", justify="right" if number else "left", no_wrap=i == 0)
     for row in _records(table):
         grid.add_row(*("" if v is None else f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()))
     wide = None if sys.stdout.isatty() else 100
