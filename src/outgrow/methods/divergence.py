@@ -18,7 +18,7 @@ product stands still at p proportional to y^(alpha / (1 - beta)); at beta = 1, t
 Ours. beta stays below 1 (the guard), .5 by default. Every y is mixed with the uniform distribution at weight ``floor``, the forecast
 ``kl_misfit``'s 1e-6, where its logarithm is taken; hard labels therefore pay 13.8 nats. A row outside the window gets its own answer p
 as a detached target: the gradient is zero, as if the row had no loss and the mean were still over the full batch, and an exact learner,
-which holds targets while it solves, holds such a row in place instead of forgetting it. "midweak" is the median of |y - 1/2| as in the
+which holds targets while it solves, holds such a row in place instead of forgetting it. "midweak" is the median of abs(y - 1/2), as in the
 public code; with more classes, of max y - 1/2. Reverse losses and entropy are not convex in the logits; heads start at the log shares of
 the weak labels. A value task is refused: with Gaussians of one variance both orders are squared loss, which is ``Naive``.
 """

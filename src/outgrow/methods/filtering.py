@@ -11,7 +11,7 @@
 
 Ours. Every score drops the same share of the weight, so that ``random`` with the same ``drop`` is the control; the sources use thresholds
 (.75 of probability, the median entropy), or drop what is outside the component however much that is. Rows tied at the cut share it out:
-where a supervisor gives bare class names there is nothing to choose by, and ``confidence`` is then plain Naive. The distance |.| is half
+where a supervisor gives bare class names there is nothing to choose by, and ``confidence`` is then plain Naive. The distance is half
 the sum over classes (the sources have two). A row is no neighbour of itself; features are standardised; the linear probe is a LinearHead
 asked out of fold, under the same penalty rule as every head. A vote counts beside one vote spread over the classes, so that one voter
 alone is less sure than five who agree. A class's graph is that of all rows, cut down to those the weak label puts there.
