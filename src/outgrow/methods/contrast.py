@@ -9,7 +9,7 @@ is reported by a digest of the automated W2SG study.)
 
 Ours. Where there is one view and no pair, x- is the mirror image of x+ through the mean: then p- = 1 - p+ without an offset, consistency
 holds of itself, and what is left, mean min(p, 1 - p)^2 under the penalty, finds a direction with few rows near its middle. The penalty
-bounds the norm of w, without which any direction reaches loss 0; it is .01. Of ``restarts`` random starts (in the span of the rows) the least loss
+bounds w, without which any direction reaches loss 0; it is .01. Of ``restarts`` random starts (in the span of the rows) the least loss
 wins. ``weight`` mixes the answers with the weak labels.
 
 Two classes only: "consistent" is a statement about yes and no. Rows that no supervisor covers shape the direction and are learned from;

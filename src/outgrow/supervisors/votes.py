@@ -13,9 +13,9 @@ probability C[j, k, l], given the truth independently of the others:
 begun at the shares of the votes. One coin: C has the voter's accuracy on the diagonal and equal parts beside it.
 
 triplet (Fu et al. 2020, FlyingSquid; recalled). For two classes as -1 and +1 and voters that err independently,
-E[v_i v_j] = a_i a_j, hence abs(a_i) = sqrt(E[v_i v_j] E[v_i v_k] / E[v_j v_k]). Ours: with c classes and one coin a voter the same holds for
-b = (c accuracy - 1) / (c - 1) and (c agreement - 1) / (c - 1); for two classes that is the formula above. The median over all pairs whose
-denominator stands clear of its noise.
+E[v_i v_j] = a_i a_j, hence abs(a_i) = sqrt(E[v_i v_j] E[v_i v_k] / E[v_j v_k]). Ours: with c classes and one coin a voter the same holds
+for b = (c accuracy - 1) / (c - 1) and (c agreement - 1) / (c - 1); for two classes that is the formula above. The median over all pairs
+whose denominator stands clear of its noise.
 
 Ours, in all of them: ``smoothing`` pseudo-votes pull a voter to what all voters have in common, and :func:`one_coin`, :func:`confusions`
 and :func:`triplet` are guarded so that they fall back to the majority where rows say too little.
