@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from typing import ClassVar
 
 import pytest
@@ -191,3 +192,13 @@ def test_worker_answers_in_json(monkeypatch, fresh_home, tmp_path):
     assert "zebrafinch" not in answers.read_text("utf-8")
     assert (tmp_path / "noise").read_bytes().count(b"noise") == 3
     assert set(work.WORK) == {"labels", "reference", "student", "evaluation"}
+
+
+def test_an_interrupt_between_jobs_ends_the_workers_at_once(fresh_home):
+    """Closing the outcomes, as an interrupt in the loop over them does, waits for no worker."""
+    jobs = [Job("reference", f"{i:032x}", f"job {i}", (), {"kind": "reference", "key": f"{i:032x}"}) for i in range(9)]
+    outcomes = run_jobs(jobs, lambda spec: 0.0, processes=2, root=str(fresh_home))
+    next(outcomes)
+    started = time.monotonic()
+    outcomes.close()
+    assert time.monotonic() - started < 20

@@ -13,7 +13,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,7 +79,7 @@ def run_jobs(
     processes: int,
     root: str,
     failed: Collection[str] = (),
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Run jobs, each after its inputs; yield outcomes as they come.
 
     Parameters

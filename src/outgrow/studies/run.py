@@ -140,14 +140,11 @@ def do_jobs(
         journal.write("held", jobs=held)
         say(f"{held} of {len(plan.jobs)} jobs are stored from before")
     context = Context(store, rows=ready.rows, supervisors=ready.supervisors)
-    with _bar(progress, len(todo)) as tick:
-        for outcome in run_jobs(
-            todo,
-            lambda spec: do(spec, context),
-            processes=processes,
-            root=str(store.root),
-            failed={job.key for job, _ in failures},
-        ):
+    before = {job.key for job, _ in failures}
+    outcomes = run_jobs(todo, lambda spec: do(spec, context), processes=processes, root=str(store.root), failed=before)
+    # Closed here and not when it is collected: an interrupt that lands in this loop must end the workers at once.
+    with _bar(progress, len(todo)) as tick, contextlib.closing(outcomes):
+        for outcome in outcomes:
             job = outcome.job
             if outcome.given and wrong is not None:
                 wrong.add(job.key)
