@@ -15,7 +15,6 @@ variants, and the default here (ours), because an exact learner has no answer of
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, ClassVar, Self
 
 import torch
@@ -25,7 +24,7 @@ from torch import Tensor
 
 from outgrow.errors import InputError, LabelsError, nearest
 from outgrow.learners.objective import CrossEntropy, State, combine
-from outgrow.methods.method import OfLearner
+from outgrow.methods.method import OfLearner, is_number
 from outgrow.tasks.prepare import prepare
 
 __all__ = ["AdaptiveConfidence", "AdaptiveObjective"]
@@ -107,9 +106,9 @@ class AdaptiveConfidence(OfLearner):
         """Raise when a parameter is out of range, or the learner predicts values."""
         for name in ("weight", "ramp"):
             value = getattr(self, name)
-            if not _number(value) or not 0 <= value <= 1:
+            if not is_number(value) or not 0 <= value <= 1:
                 raise InputError(f"AdaptiveConfidence {name} must be a number between 0 and 1, not {value!r}")
-        if not _number(self.temperature) or not 0 < self.temperature < float("inf"):
+        if not is_number(self.temperature) or not 0 < self.temperature < float("inf"):
             raise InputError(
                 f"AdaptiveConfidence temperature must be a finite number above 0, not {self.temperature!r}"
             )
@@ -142,7 +141,3 @@ class AdaptiveConfidence(OfLearner):
         rows, weak, weight = prepare(self, X, y, sample_weight)
         moving = AdaptiveObjective(self.weight, self.ramp, self.temperature, self.follow)
         return self._train(rows, weak, weight, moving if self.weight > 0 else CrossEntropy())
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)

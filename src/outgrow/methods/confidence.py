@@ -15,7 +15,6 @@ progress. In the public code a = weight * progress before the ramp's end and jum
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, ClassVar, Self
 
 import torch
@@ -25,7 +24,7 @@ from torch import Tensor
 
 from outgrow.errors import InputError, LabelsError, nearest
 from outgrow.learners.objective import CrossEntropy, State, combine
-from outgrow.methods.method import OfLearner
+from outgrow.methods.method import OfLearner, is_number
 from outgrow.tasks.prepare import prepare
 
 __all__ = ["Confidence", "ConfidenceObjective"]
@@ -208,9 +207,9 @@ class Confidence(OfLearner):
 
     def check(self) -> None:
         """Raise when a parameter is out of range, or the learner predicts values."""
-        if not _number(self.weight) or not 0 <= self.weight < 1:
+        if not is_number(self.weight) or not 0 <= self.weight < 1:
             raise InputError(f"Confidence weight must be a number of at least 0 and below 1, not {self.weight!r}")
-        if not _number(self.ramp) or not 0 <= self.ramp <= 1:
+        if not is_number(self.ramp) or not 0 <= self.ramp <= 1:
             raise InputError(f"Confidence ramp must be a number between 0 and 1, not {self.ramp!r}")
         if self.threshold not in ("weak", "half"):
             raise InputError(
@@ -243,7 +242,3 @@ class Confidence(OfLearner):
         rows, weak, weight = prepare(self, X, y, sample_weight)
         moving = ConfidenceObjective(self.weight, self.ramp, self.threshold, self.legacy_jump)
         return self._train(rows, weak, weight, moving if self.weight > 0 else CrossEntropy())
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)

@@ -29,7 +29,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -37,7 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone, is_regressor
 
 from outgrow.errors import InputError, LabelsError, nearest
-from outgrow.methods.method import OfLearner
+from outgrow.methods.method import OfLearner, is_number
 from outgrow.methods.naive import Naive
 from outgrow.supervisors.shares import TINY, anchors, cooled, even_shares, levelled, mean_shares, steady, temperature_of
 from outgrow.supervisors.votes import confusions, votes_of
@@ -122,7 +121,7 @@ class Correction(OfLearner):
 
     def check(self) -> None:
         """Raise when a parameter is out of range, the inner method asks for truth, or the learner predicts values."""
-        if not _number(self.strength) or not 0 <= self.strength <= 1:
+        if not is_number(self.strength) or not 0 <= self.strength <= 1:
             raise InputError(f"Correction strength must be a number between 0 and 1, not {self.strength!r}")
         if isinstance(self.prior, str):
             if self.prior not in RULES:
@@ -236,10 +235,6 @@ class Correction(OfLearner):
             sure = student.predict_proba(rows[mine])
             found.append(levelled(anchors(sure, weak.probs[mine], weak.covered[mine], w[mine])))
         return steady(*found)
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _rebuilt(weak: WeakLabels, probs: Floats, method: Correction) -> WeakLabels:

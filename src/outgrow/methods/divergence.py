@@ -27,7 +27,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, ClassVar, Self
 
 import torch
@@ -37,7 +36,7 @@ from torch import Tensor
 
 from outgrow.errors import InputError, LabelsError, nearest
 from outgrow.learners.objective import CrossEntropy, Fixed, Objective, State, combine
-from outgrow.methods.method import OfLearner
+from outgrow.methods.method import OfLearner, is_number
 from outgrow.tasks.prepare import prepare
 
 __all__ = ["Divergence", "Entropy", "Product", "Reverse", "Window"]
@@ -204,20 +203,20 @@ class Divergence(OfLearner):
             raise InputError(f"there is no Divergence kind {self.kind!r}{nearest(str(self.kind), MAKE)}")
         top = "below 1" if self.kind == "entropy" else "at most 1"
         if self.weight is not None and not (
-            _number(self.weight) and 0 <= self.weight <= 1 and (self.weight < 1 or self.kind != "entropy")
+            is_number(self.weight) and 0 <= self.weight <= 1 and (self.weight < 1 or self.kind != "entropy")
         ):
             raise InputError(
                 f"Divergence weight of {self.kind!r} must be a number of at least 0 and {top}, not {self.weight!r}"
             )
-        if not _number(self.floor) or not 0 < self.floor <= 1:
+        if not is_number(self.floor) or not 0 < self.floor <= 1:
             raise InputError(f"Divergence floor must be a number above 0 and at most 1, not {self.floor!r}")
-        if not _number(self.alpha) or not 0 < self.alpha < float("inf"):
+        if not is_number(self.alpha) or not 0 < self.alpha < float("inf"):
             raise InputError(f"Divergence alpha must be a finite number above 0, not {self.alpha!r}")
-        if not _number(self.beta) or not 0 <= self.beta < 1:
+        if not is_number(self.beta) or not 0 <= self.beta < 1:
             raise InputError(
                 f"Divergence beta must be at least 0 and below 1, not {self.beta!r}; at 1 the student's logits grow without end"
             )
-        if self.radius != "midweak" and (not _number(self.radius) or not 0 < float(self.radius) <= 0.5):
+        if self.radius != "midweak" and (not is_number(self.radius) or not 0 < float(self.radius) <= 0.5):
             raise InputError(f"Divergence radius must be 'midweak' or above 0 and at most .5, not {self.radius!r}")
         if is_regressor(self):
             raise LabelsError(
@@ -244,7 +243,3 @@ class Divergence(OfLearner):
         rows, weak, weight = prepare(self, X, y, sample_weight)
         share = self._share()
         return self._train(rows, weak, weight, MAKE[self.kind](self, share) if share > 0 else CrossEntropy())
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -129,6 +130,11 @@ class OfLearner(BaseEstimator):
         tags.regressor_tags = inner.regressor_tags
         tags.target_tags = inner.target_tags
         return tags
+
+
+def is_number(value: Any) -> bool:
+    """Whether a parameter is a real number; true and false are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def in_classes(model: Any, rows: Any, classes: ArrayLike) -> NDArray[np.float64]:

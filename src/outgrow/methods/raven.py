@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -32,7 +31,7 @@ from torch import Tensor
 
 from outgrow.errors import InputError, LabelsError, nearest
 from outgrow.learners.objective import CrossEntropy, State, weak_tensor
-from outgrow.methods.method import OfLearner
+from outgrow.methods.method import OfLearner, is_number
 from outgrow.tasks.needs import Needs
 from outgrow.tasks.prepare import prepare
 
@@ -190,9 +189,9 @@ class Raven(OfLearner):
 
     def check(self) -> None:
         """Raise when a parameter is out of range, or the learner predicts values."""
-        if not _number(self.rate) or not 0 <= self.rate < np.inf:
+        if not is_number(self.rate) or not 0 <= self.rate < np.inf:
             raise InputError(f"Raven rate must be a number of at least 0, not {self.rate!r}")
-        if not _number(self.easy) or not 0 <= self.easy < 1:
+        if not is_number(self.easy) or not 0 <= self.easy < 1:
             raise InputError(f"Raven easy must be a number of at least 0 and below 1, not {self.easy!r}")
         if self.labels not in LABELS:
             raise InputError(f"Raven labels is {self.labels!r}{nearest(str(self.labels), LABELS)}")
@@ -242,7 +241,3 @@ class Raven(OfLearner):
         if len(named) < 2:
             left = f"on class {str(weak.classes[named[0]])!r} only" if len(named) else "on no row"
             raise LabelsError(f"the supervisors {weak.label!r} agree {left}, and Raven starts there; set easy=0")
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from outgrow.errors import InputError, StoreError, nearest
-from outgrow.store import Journal, Store, atomic_write
+from outgrow.store import Journal, Store, atomic_write, folder_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -226,7 +226,7 @@ def _classes(kind: str) -> list[dict[str, Any]]:
 def _runs(store: Store) -> list[dict[str, Any]]:
     lines = []
     for key, entry in store.tasks().items():
-        size = sum(f.stat().st_size for k in entry["objects"] for f in store.path(k).rglob("*") if f.is_file())
+        size = sum(folder_bytes(store.path(k)) for k in entry["objects"])
         lines.append(
             {
                 "task": key,
