@@ -146,6 +146,13 @@ class Correction(OfLearner):
             )
         inner.check()
 
+    def refuses(self, kind: str, classes: int, sources: Sequence[Any]) -> str | None:
+        """Say why this method, or the one inside, cannot run on such a task with such supervisors."""
+        said = super().refuses(kind, classes, sources) or self._inner().refuses(kind, classes, sources)
+        if said is None and not isinstance(self.prior, str) and len(self.prior) != classes:
+            return f"Correction prior has {len(self.prior)} class shares and the task has {classes} classes; give one a class"
+        return said
+
     def fit(self, X: Any, y: Any, *, sample_weight: ArrayLike | None = None) -> Self:
         """Correct the labels, then fit the method.
 

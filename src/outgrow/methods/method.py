@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Real
 from typing import Any, Protocol, Self
 
@@ -11,7 +13,7 @@ from sklearn.base import BaseEstimator, clone, is_regressor
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from outgrow.errors import InputError
+from outgrow.errors import InputError, LabelsError, NeedsError
 from outgrow.learners.linear import LinearHead
 from outgrow.learners.objective import Objective
 from outgrow.tasks.needs import Known, Needs
@@ -35,6 +37,10 @@ class Method(Protocol):
 
     def check(self) -> None:
         """Raise when a parameter is out of range; a study calls it before any work."""
+        ...
+
+    def refuses(self, kind: str, classes: int, sources: Sequence[Any]) -> str | None:
+        """Say why the method cannot run on such a task with such supervisors; a study asks it before any work."""
         ...
 
     def fit(self, X: Any, y: Any, *, sample_weight: ArrayLike | None = None) -> Self:
@@ -75,6 +81,44 @@ class OfLearner(BaseEstimator):
 
     def check(self) -> None:
         """Raise when a parameter is out of range; a study calls it before any work."""
+
+    def refuses(self, kind: str, classes: int, sources: Sequence[Any]) -> str | None:
+        """Say why this method cannot run on such a task with such supervisors; a study asks it before any work.
+
+        Parameters
+        ----------
+        kind : {"classes", "value"}
+            Of the task.
+        classes : int
+            How many; not looked at in a value task.
+        sources : sequence
+            The supervisors, each with ``name`` and ``view``.
+
+        Returns
+        -------
+        str or None
+            One sentence without a full stop; None where it can run.
+
+        Raises
+        ------
+        InputError
+            A parameter out of range, whatever the task.
+        """
+        name = type(self).__name__
+        if is_regressor(self) != (kind == "value"):
+            predicts, has = ("values", "classes") if is_regressor(self) else ("classes", "values")
+            return f"{name} has a learner that predicts {predicts}, and the task has {has}; choose another learner"
+        try:
+            self.check()
+            replace(self.needs(), views=frozenset()).check(
+                name, [s.view for s in sources], sources, known=True, select=True
+            )
+        except (LabelsError, NeedsError) as error:
+            return str(error)
+        tags = self.__sklearn_tags__().classifier_tags
+        if kind == "classes" and classes > 2 and tags is not None and not tags.multi_class:
+            return f"{name} takes two classes, and the task has {classes}; choose another method"
+        return None
 
     def recipe(self) -> list[Any]:
         """Return what names this method for fingerprints, a missing learner filled in."""
