@@ -1,0 +1,5 @@
+"""What papers claim, each statement with a measurement and a verdict: one paper, one file."""
+
+from outgrow.papers.claim import Claim, Measurement
+
+__all__ = ["Claim", "Measurement"]
