@@ -235,7 +235,7 @@ def encoder(name: str, **options: Any) -> Encoder:
     plugins = {} if name in TABLE else {e.name: e for e in importlib.metadata.entry_points(group=GROUP)}
     if name in plugins:
         make = plugins[name].load()
-    elif name in TABLE or _hub_or_folder(name):
+    elif name in TABLE or is_model_name(name):
         module, _, attribute = (
             TABLE[name].factory if name in TABLE else "outgrow.encoders.text:TextEncoder"
         ).partition(":")
@@ -250,7 +250,8 @@ def encoder(name: str, **options: Any) -> Encoder:
     return make(**named, **options)
 
 
-def _hub_or_folder(name: str) -> bool:
+def is_model_name(name: str) -> bool:
+    """Say whether a name has the form of a Hub id or of a folder."""
     if name.startswith((".", "/", "~")) or re.match(r"[A-Za-z]:[\\/]", name):
         return True
     return re.fullmatch(r"[\w.-]+/[\w.-]+", name) is not None and not name.rpartition("/")[2].isdecimal()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,9 @@ from numpy.typing import NDArray
 from outgrow.encoders.batching import Shard, by_length, token_batches
 from outgrow.encoders.encoder import TABLE, BaseEncoder, Counts, Layer, Views, sound_text
 from outgrow.encoders.hardware import resolve_dtype
-from outgrow.encoders.hub import (
-    folder_digest,
-    has_transformers,
-    is_folder,
-    loading,
-    quiet,
-    snapshot,
-    transformers_or_extra,
-)
-from outgrow.errors import FetchError, InputError, MissingExtra, nearest
+from outgrow.encoders.hub import has_transformers, loading, quiet, transformers_or_extra
+from outgrow.encoders.source import ModelSource
+from outgrow.errors import InputError, nearest
 from outgrow.fingerprints import code_version, environment_key
 
 __all__ = ["TextEncoder"]
@@ -75,6 +67,7 @@ class TextEncoder(BaseEncoder):
         self.dtype = resolve_dtype(dtype)
         self.revision = revision
         self.batch_tokens = batch_tokens
+        self._source = ModelSource(name, revision, packaged=name in TABLE)
         self._parts: dict[str, Any] = {}
 
     # --- what it is --------------------------------------------------------------------------------------------------------------------
@@ -123,60 +116,17 @@ class TextEncoder(BaseEncoder):
     # --- its files ---------------------------------------------------------------------------------------------------------------------
 
     def _digest(self) -> str:
-        if "digest" not in self._parts:
-            if self.name in TABLE:
-                from outgrow.encoders.gguf import packaged_digest
-
-                self._parts["digest"] = packaged_digest(self.name)
-            elif is_folder(self.name):
-                self._parts["digest"] = folder_digest(self._folder())
-            else:
-                self._parts["digest"] = self._folder().name
-        return str(self._parts["digest"])
-
-    def _folder(self) -> Path:
-        if "folder" not in self._parts:
-            transformers_or_extra(f"encoder {self.name!r}")
-            if self.name in TABLE:
-                from outgrow.encoders.gguf import packaged_model
-
-                self._parts["folder"] = packaged_model(self.name, self.say)
-            elif is_folder(self.name):
-                folder = Path(self.name).expanduser()
-                if not (folder / "config.json").is_file():
-                    raise FetchError(
-                        f"folder {self.name!r} has no config.json; save a transformers model there, or name another"
-                    )
-                self._parts["folder"] = folder
-            else:
-                self._parts["folder"] = snapshot(self.name, self.revision)
-        return Path(self._parts["folder"])
+        return self._source.digest()
 
     def at_hand(self) -> bool:
         """Say whether depth, width and digest can be told without a network."""
-        if self.name in TABLE or is_folder(self.name) or "folder" in self._parts:
-            return True
-        try:
-            transformers_or_extra(f"encoder {self.name!r}")
-            self._parts["folder"] = snapshot(self.name, self.revision, local=True)
-        except (FetchError, MissingExtra):
-            return False
-        return True
+        return self._source.at_hand()
 
     def _config(self) -> Any:
-        if "config" not in self._parts:
-            transformers = transformers_or_extra(f"encoder {self.name!r}")
-            with quiet(), loading(self.name):
-                config = transformers.AutoConfig.from_pretrained(str(self._folder()))
-            self._parts["config"] = getattr(config, "text_config", None) or config
-        return self._parts["config"]
+        return self._source.config(self.say)
 
     def _tokenizer(self) -> Any:
-        if "tokenizer" not in self._parts:
-            transformers = transformers_or_extra(f"encoder {self.name!r}")
-            with quiet(), loading(self.name):
-                self._parts["tokenizer"] = transformers.AutoTokenizer.from_pretrained(str(self._folder()))
-        return self._parts["tokenizer"]
+        return self._source.tokenizer(self.say)
 
     def _reader(self) -> Any:
         if "reader" not in self._parts:
@@ -185,11 +135,7 @@ class TextEncoder(BaseEncoder):
             transformers = transformers_or_extra(f"encoder {self.name!r}")
             import torch
 
-            folder = self._folder()
-            if not list(folder.glob("*.safetensors")):
-                raise FetchError(
-                    f"encoder {self.name!r} has no safetensors weights, and nothing here unpickles; convert it, or name another"
-                )
+            folder = self._source.weights(self.say)
             with quiet(), loading(self.name):
                 model = transformers.AutoModel.from_pretrained(
                     str(folder), dtype=getattr(torch, self.dtype), use_safetensors=True
@@ -204,11 +150,7 @@ class TextEncoder(BaseEncoder):
 
     def limit(self) -> int:
         """Return the token limit: ``max_tokens``, or less where the model or its tokenizer reads less."""
-        limits = [self.max_tokens]
-        for most in (getattr(self._config(), "max_position_embeddings", None), self._tokenizer().model_max_length):
-            if isinstance(most, int) and most > 0:
-                limits.append(most)
-        return min(limits)
+        return self._source.limit(self.max_tokens, self.say)
 
     # --- reading -----------------------------------------------------------------------------------------------------------------------
 
