@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -345,3 +346,67 @@ def test_roles_given_wrongly():
         Roles.from_ids(grouped, transfer=[a], test=[b])
     with pytest.raises(TaskError, match="no role 'train'"):
         Roles.from_ids(task, transfer=[3])["train"]
+
+
+def of_domains(n: int = 400, **changed: Any) -> Task:
+    random = np.random.default_rng(0)
+    given: dict[str, Any] = {"domains": ["home" if i % 4 == 0 else "away" if i % 4 == 1 else "far" for i in range(n)]}
+    return Task.from_arrays(random.normal(size=(n, 2)), random.integers(0, 2, n), **{**given, **changed})
+
+
+def test_teach_rows_come_from_one_domain_and_all_others_from_the_rest() -> None:
+    task = of_domains()
+    roles = split(task, 3, teach=60, transfer=100, select=20, test=120, teach_domain="home")
+    assert [len(roles[r]) for r in ROLES] == [60, 100, 20, 120]
+    assert set(task.domains[roles.teach]) == {"home"}
+    assert "home" not in task.domains[np.concatenate([roles.transfer, roles.select, roles.test])]
+    assert "Teach rows are of the domain 'home', all others of the other domains." in roles.notes
+    other = split(task, 4, teach=60, transfer=100, select=20, test=120, teach_domain="home")
+    assert np.array_equal(roles.test, other.test)
+    assert not np.array_equal(roles.teach, other.teach)
+
+
+def test_sizes_with_domains_have_defaults() -> None:
+    roles = split(of_domains(2000), teach_domain="home")
+    assert [len(roles[r]) for r in ROLES] == [500, 810, 90, 600]
+
+
+def test_without_a_teach_domain_domains_do_not_matter() -> None:
+    task, plain = of_domains(), of_domains(domains=None)
+    assert split(task, 1).fingerprint() == split(plain, 1).fingerprint()
+
+
+def test_a_group_in_two_domains_has_one_role() -> None:
+    task = of_domains(400, domains=["home"] * 200 + ["away"] * 200, groups=np.tile(np.arange(200), 2))
+    roles = split(task, 0, teach=50, transfer=60, select=10, test=80, teach_domain="home")
+    assert [len(roles[r]) for r in ROLES] == [50, 60, 10, 80]
+    used = np.concatenate([task.groups[roles[r]] for r in ROLES])
+    assert len(np.unique(used)) == 200
+
+
+@pytest.mark.parametrize(
+    ("changed", "sizes", "message"),
+    [
+        ({"domains": None}, {"teach_domain": "home"}, "the task has no domains: give it domains, or leave it out"),
+        ({}, {"teach_domain": "hme"}, "the task has no domain 'hme'; did you mean 'home'"),
+        ({"domains": ["home"] * 400}, {"teach_domain": "home"}, "no domain but 'home', so nothing is left"),
+        (
+            {},
+            {"teach_domain": "home", "teach": 101},
+            "100 rows with truth are of the domain 'home' and 300 of the others",
+        ),
+        ({}, {"teach_domain": "home", "teach": 10, "test": 301}, "ask for fewer"),
+        ({}, {"teach_domain": "home", "teach": 10, "test": 250, "transfer": 60}, "60 transfer and 0 select rows"),
+    ],
+)
+def test_domains_that_cannot_be(changed: dict[str, Any], sizes: dict[str, Any], message: str) -> None:
+    with pytest.raises(TaskError, match=message):
+        split(of_domains(**changed), **sizes)
+
+
+def test_domains_are_named_for_every_row() -> None:
+    with pytest.raises(TaskError, match="there are 400 inputs and 3 domains"):
+        of_domains(domains=["a", "b", "c"])
+    part = of_domains().take([5, 0])
+    assert part.domains.tolist() == ["away", "home"]
+    assert part.frame()["domain"].tolist() == ["away", "home"]

@@ -152,15 +152,20 @@ def load_task(spec: TaskSpec, name: str, folder: Path, say: Say) -> tuple[Task, 
     """Read the task that a study names, and the further views that come with arrays."""
     extra: dict[str, Any] = {}
     if spec.packaged is not None:
-        from outgrow.tasks.packaged import packaged
+        from outgrow.tasks.packaged import packaged, packaged_views
 
         task = packaged(spec.packaged, say=say)
     elif spec.arrays is not None:
         loaded = {k: _array(folder / path, k) for k, path in spec.arrays.items()}
-        extra = {k: loaded.pop(k) for k in list(loaded) if k not in ("inputs", "truth", "groups")}
+        extra = {k: loaded.pop(k) for k in list(loaded) if k not in ("inputs", "truth", "groups", "domains")}
         options = _given(spec, "classes", "kind", "on_conflict")
         task = Task.from_arrays(
-            loaded["inputs"], loaded.get("truth"), groups=loaded.get("groups"), name=spec.name or name, **options
+            loaded["inputs"],
+            loaded.get("truth"),
+            groups=loaded.get("groups"),
+            domains=loaded.get("domains"),
+            name=spec.name or name,
+            **options,
         )
     else:
         options = _given(spec, "id", "group", "name", "kind", "classes", "on_conflict")
@@ -176,6 +181,8 @@ def load_task(spec: TaskSpec, name: str, folder: Path, say: Say) -> tuple[Task, 
         if extra:
             raise StudyError("task.sample cannot be used with further views; cut the arrays before")
         task = sample(task, spec.sample)
+    if spec.packaged is not None:
+        extra = packaged_views(spec.packaged, task)
     if spec.truth_rows is not None:
         known = task.ids[task.has_truth]
         if spec.truth_rows > len(known):

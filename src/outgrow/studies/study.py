@@ -26,8 +26,8 @@ class Strict(BaseModel):
 class TaskSpec(Strict):
     """Where inputs and truth come from: exactly one of ``packaged``, ``file``, ``hub``, ``arrays``.
 
-    ``arrays`` names .npy files: ``inputs``, ``truth``, ``groups``, and any further view by its name. ``sample`` takes so many rows;
-    ``truth_rows`` keeps the truth of so many random rows and hides the rest.
+    ``arrays`` names .npy files: ``inputs``, ``truth``, ``groups``, ``domains``, and any further view by its name. ``sample`` takes so
+    many rows; ``truth_rows`` keeps the truth of so many random rows and hides the rest.
     """
 
     packaged: str | None = None
@@ -62,13 +62,14 @@ class TaskSpec(Strict):
 
 
 class SplitSpec(Strict):
-    """Rows per role; what is not given follows the rule of :func:`outgrow.split`."""
+    """Rows per role; what is not given follows the rule of :func:`outgrow.split`, as do ``test_seed`` and ``teach_domain``."""
 
     teach: int | None = Field(default=None, ge=0)
     transfer: int | None = Field(default=None, gt=0)
     select: int | None = Field(default=None, ge=0)
     test: int | None = Field(default=None, ge=0)
     test_seed: int = 0
+    teach_domain: str | None = None
 
 
 class StudentSpec(Strict):

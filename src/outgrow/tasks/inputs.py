@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 
 from outgrow.errors import TaskError
 
-__all__ = ["LONG", "check_inputs", "check_names", "count_rows", "group_codes", "is_missing", "quoted", "twin_codes"]
+__all__ = [
+    "LONG",
+    "check_domains",
+    "check_inputs",
+    "check_names",
+    "count_rows",
+    "group_codes",
+    "is_missing",
+    "quoted",
+    "twin_codes",
+]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 LONG = 60  # a longer id or class name is likely to be input text, which no message quotes
@@ -155,6 +165,18 @@ def group_codes(groups: Sequence[Any] | NDArray[Any] | None, n: int) -> NDArray[
     codes = np.array([known.setdefault(("alone", i) if is_missing(v) else v, len(known)) for i, v in enumerate(values)])
     codes.flags.writeable = False
     return codes
+
+
+def check_domains(domains: Sequence[Any] | NDArray[Any] | None, n: int) -> NDArray[Any] | None:
+    """Return (N,) names of domains."""
+    if domains is None:
+        return None
+    values = domains.tolist() if hasattr(domains, "tolist") else list(domains)
+    if len(values) != n:
+        raise TaskError(f"there are {n} inputs and {len(values)} domains: give one domain per input")
+    names = np.array([str(v) for v in values])
+    names.flags.writeable = False
+    return names
 
 
 def twin_codes(inputs: tuple[str, ...] | NDArray[Any]) -> NDArray[np.int64]:

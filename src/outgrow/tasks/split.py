@@ -1,7 +1,8 @@
 """Roles: which rows teach the supervisor, which it labels, which select, and which test.
 
 One test set per study: it depends on ``test_seed`` alone; ``seed`` redraws the other three. Draws are stratified over the rows with truth
-(classes, or ten quantile bins of a value), keep a group together, and give equal inputs one role.
+(classes, or ten quantile bins of a value), keep a group together, and give equal inputs one role. Where supervisors are to meet other data
+than they learned from, teach rows come from one domain and all others from the rest.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from outgrow.errors import TaskError
+from outgrow.errors import TaskError, nearest
 from outgrow.fingerprints import fingerprint
 from outgrow.tasks.inputs import quoted
 from outgrow.tasks.task import Task
@@ -147,6 +148,7 @@ def split(
     select: int | None = None,
     test: int | None = None,
     test_seed: int = 0,
+    teach_domain: str | None = None,
 ) -> Roles:
     """Draw the roles of a task's rows.
 
@@ -164,6 +166,9 @@ def split(
         Numbers of rows.
     test_seed : int
         Draws the test rows; one per study.
+    teach_domain : str, optional
+        The one of the task's domains that teach rows come from; rows of other roles come from the others. A group that lies in several
+        domains still has one role, with those of its rows that fit.
 
     Returns
     -------
@@ -173,34 +178,37 @@ def split(
     Raises
     ------
     TaskError
-        Sizes beyond the rows there are, or a role that came out empty.
+        Sizes beyond the rows there are, a role that came out empty, or a domain that the task does not have.
     """
     sizes = {"teach": teach, "transfer": transfer, "select": select, "test": test}
     for role, size in sizes.items():
         if size is not None and (isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 0):
             raise TaskError(f"the size of {role} is a number of rows, 0 or more, not {size!r}")
     known = task.has_truth
-    want = _sizes(sizes, int(known.sum()), len(task))
+    inside, others = _domain(task, teach_domain)
+    want = _sizes(sizes, int((known & others).sum()), int(others.sum()), int((known & inside).sum()), teach_domain)
     units = _Units(task)
     free = np.ones(units.n, dtype=bool)
     drawn: dict[str, NDArray[np.int64]] = {}
-    # The test rows come first and from their own seed, so nothing else moves them.
-    for role, generator in (("test", _generator("test", test_seed)), ("teach", _generator("teach", seed))):
-        taken = units.draw(want[role], free, generator, units.known)
+
+    def draw(role: str, size: int, drawn_by: int, fit: NDArray[np.bool_]) -> None:
+        taken = units.draw(size, free, _generator(role, drawn_by), units.count(fit))
         free[taken] = False
         rows = units.rows(taken)
-        drawn[role] = rows[known[rows]]
-    left = int(units.size[free].sum())
+        drawn[role] = rows[fit[rows]]
+
+    # The test rows come first and from their own seed, so nothing else moves them.
+    draw("test", want["test"], test_seed, known & others)
+    draw("teach", want["teach"], seed, known & inside)
+    left = int(units.count(others)[free].sum())
     if want["transfer"] is None:
         want["select"] = min(left // 10 if select is None else int(select), left)
-    taken = units.draw(want["select"], free, _generator("select", seed), units.size)
-    free[taken] = False
-    drawn["select"] = units.rows(taken)
+    draw("select", want["select"], seed, others)
     if want["transfer"] is None:
-        taken = np.flatnonzero(free)
+        rows = units.rows(np.flatnonzero(free))
+        drawn["transfer"] = rows[others[rows]]
     else:
-        taken = units.draw(want["transfer"], free, _generator("transfer", seed), units.size)
-    drawn["transfer"] = units.rows(taken)
+        draw("transfer", want["transfer"], seed, others)
     for role in ROLES:
         # A tenth that no group is small enough for is not what a person asked for: a note says it.
         if want[role] and not len(drawn[role]) and (role != "select" or select is not None):
@@ -217,7 +225,9 @@ def split(
     if not len(roles.transfer):
         raise TaskError(_no_transfer({role: len(drawn[role]) for role in ROLES}, len(task)))
     unused = len(task) - sum(len(drawn[role]) for role in ROLES)
-    if unused and want["transfer"] is None:
+    if teach_domain is not None:
+        notes.append(f"Teach rows are of the domain {quoted(teach_domain)}, all others of the other domains.")
+    elif unused and want["transfer"] is None:
         notes.append(f"{unused} rows without truth share a group or an input with teach or test rows and have no role.")
     return Roles(*(roles[role] for role in ROLES), notes=(*_notes(task, roles), *notes), seed=int(seed))
 
@@ -229,10 +239,39 @@ def _no_transfer(sizes: Mapping[str, int], n: int) -> str:
     )
 
 
-def _sizes(sizes: Mapping[str, int | None], known: int, n: int) -> dict[str, Any]:
+def _domain(task: Task, teach_domain: str | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return (N,) which rows may teach, and which may have the other roles."""
+    every = np.ones(len(task), dtype=bool)
+    if teach_domain is None:
+        return every, every
+    if task.domains is None:
+        raise TaskError(
+            f"teach_domain is {quoted(teach_domain)} and the task has no domains: give it domains, or leave it out"
+        )
+    there = dict.fromkeys(task.domains.tolist())
+    if teach_domain not in there:
+        raise TaskError(f"the task has no domain {quoted(teach_domain)}{nearest(teach_domain, there)}")
+    if len(there) < 2:
+        raise TaskError(f"the task has no domain but {quoted(teach_domain)}, so nothing is left for the other roles")
+    inside: NDArray[np.bool_] = task.domains == teach_domain
+    return inside, ~inside
+
+
+def _sizes(
+    sizes: Mapping[str, int | None], known: int, n: int, known_inside: int, teach_domain: str | None
+) -> dict[str, Any]:
     """Fill in the sizes that are not given; transfer and select stay None where they are all the rest and its tenth."""
     test = sizes["test"] if sizes["test"] is not None else min(1500, int(0.4 * known))
     teach = sizes["teach"]
+    if teach_domain is not None:
+        teach = min(500, known_inside) if teach is None and test >= LEFT_IN_TEST else teach or 0
+        if test > known or teach > known_inside:
+            raise TaskError(
+                f"{test} test and {teach} teach rows are asked for, {known_inside} rows with truth are of the domain "
+                f"{quoted(teach_domain)} and {known} of the others: ask for fewer"
+            )
+        # They come from rows of their own.
+        return _rest(sizes, test, teach, n - test, n)
     if teach is None:
         teach = min(500, int(0.2 * known), max(known - test, 0)) if test >= LEFT_IN_TEST else 0
     if test + teach > known:
@@ -240,7 +279,10 @@ def _sizes(sizes: Mapping[str, int | None], known: int, n: int) -> dict[str, Any
             f"{test} test and {teach} teach rows are asked for and {known} of {n} rows have truth: ask for fewer, or give more "
             "truth"
         )
-    left = n - test - teach
+    return _rest(sizes, test, teach, n - test - teach, n)
+
+
+def _rest(sizes: Mapping[str, int | None], test: int, teach: int, left: int, n: int) -> dict[str, Any]:
     transfer, select = sizes["transfer"], sizes["select"]
     if transfer is not None and select is None:
         select = min(transfer // 10, max(left - transfer, 0))
@@ -268,13 +310,17 @@ class _Units:
         unit = _join(task.twins, task.groups)
         self.n = int(unit.max()) + 1
         self.size = np.bincount(unit, minlength=self.n)
-        self.known = np.bincount(unit[task.has_truth], minlength=self.n)
+        self._unit = unit
         self._order = np.argsort(unit, kind="stable")
         self._start = np.concatenate([[0], np.cumsum(self.size)])
         # The first known row speaks for its unit; -1 is the stratum of units without truth.
         self._stratum = np.full(self.n, -1)
         rows = np.flatnonzero(task.has_truth)[::-1]
         self._stratum[unit[rows]] = _strata(task)[rows]
+
+    def count(self, fit: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return how many rows of each unit are among those that fit."""
+        return np.bincount(self._unit[fit], minlength=self.n)
 
     def rows(self, units: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows of some units."""

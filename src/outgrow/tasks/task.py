@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from outgrow.errors import TaskError
 from outgrow.fingerprints import fingerprint
-from outgrow.tasks.inputs import check_inputs, check_names, count_rows, group_codes, quoted, twin_codes
+from outgrow.tasks.inputs import check_domains, check_inputs, check_names, count_rows, group_codes, quoted, twin_codes
 from outgrow.tasks.labels import Source, WeakLabels
 from outgrow.tasks.truth import check_conflicts, read_truth
 
@@ -50,6 +50,8 @@ class Task:
         The person's own ids, unique; None takes the row numbers.
     groups : sequence of N labels or None
         Rows of one group share a role; a missing label leaves its row alone.
+    domains : sequence of N str or None
+        Where each row is from, so that supervisors can be taught in one domain and students used in others.
     source : mapping or None
         Where the data comes from and its licence, for reports.
     notes : tuple of str
@@ -70,6 +72,7 @@ class Task:
     groups: Any = None
     source: Mapping[str, Any] | None = None
     notes: tuple[str, ...] = ()
+    domains: Any = None
     _truth: NDArray[Any] = field(init=False)
 
     def __post_init__(self, truth: ArrayLike | None) -> None:
@@ -80,6 +83,7 @@ class Task:
         put("names", check_names(self.names, n))
         put("inputs", check_inputs(self.inputs, self.names))
         put("groups", group_codes(self.groups, n))
+        put("domains", check_domains(self.domains, n))
         put("source", dict(self.source or {}))
         put("notes", tuple(self.notes))
         if self.kind == "classes":
@@ -173,6 +177,8 @@ class Task:
         columns: dict[str, Any] = {"row": self.ids, "id": self.names, "has_truth": self.has_truth}
         if self.groups is not None:
             columns["group"] = self.groups
+        if self.domains is not None:
+            columns["domain"] = self.domains
         return pd.DataFrame(columns)
 
     # ---- truth ----
@@ -227,15 +233,17 @@ class Task:
         return self._copy(truth)
 
     def take(self, ids: ArrayLike) -> Task:
-        """Return a task of some rows, renumbered in the order given; own ids, groups and source stay."""
+        """Return a task of some rows, renumbered in the order given; own ids, groups, domains and source stay."""
         rows = self._rows(ids)
         inputs = tuple(self.inputs[i] for i in rows) if self.is_text else self.inputs[rows]
         groups = None if self.groups is None else self.groups[rows]
-        return self._copy(self._truth[rows], inputs=inputs, names=self.names[rows], groups=groups)
+        domains = None if self.domains is None else self.domains[rows]
+        return self._copy(self._truth[rows], inputs=inputs, names=self.names[rows], groups=groups, domains=domains)
 
     def _copy(self, truth: ArrayLike | None, **changes: Any) -> Task:
         kept = {
-            k: getattr(self, k) for k in ("name", "kind", "inputs", "classes", "names", "groups", "source", "notes")
+            k: getattr(self, k)
+            for k in ("name", "kind", "inputs", "classes", "names", "groups", "source", "notes", "domains")
         }
         return Task(truth=truth, **{**kept, **changes})
 
@@ -262,6 +270,7 @@ class Task:
         kind: Kind | None = None,
         names: Sequence[Any] | None = None,
         groups: Sequence[Any] | None = None,
+        domains: Sequence[str] | None = None,
         name: str = "task",
         on_conflict: Literal["error", "unknown"] = "error",
         source: Mapping[str, Any] | None = None,
@@ -278,8 +287,8 @@ class Task:
             All classes, in order; by default those the truth names, sorted.
         kind : {"classes", "value"}, optional
             By default "value" for fractional truth with more than 20 different values, else "classes".
-        names, groups : sequence of N, optional
-            Own ids and groups.
+        names, groups, domains : sequence of N, optional
+            Own ids, groups, and the domain of each row.
         on_conflict : {"error", "unknown"}
             What to do with equal inputs of different truth; "unknown" hides these truths.
         """
@@ -298,7 +307,7 @@ class Task:
             encoded = encoded.copy()
             encoded[conflicts] = -1 if read.kind == "classes" else np.nan
             notes.append(f"{len(conflicts)} rows of equal inputs with different truth count as unknown.")
-        task = cls(name, read.kind, checked, encoded, read.classes, own, groups, source, tuple(notes))
+        task = cls(name, read.kind, checked, encoded, read.classes, own, groups, source, tuple(notes), domains)
         vars(task)["twins"] = twins  # known already; where the cached property keeps it
         return task
 
