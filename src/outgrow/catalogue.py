@@ -3,6 +3,9 @@
 A method (forecast, audit) is added by one new file; nothing lists it. In another package an entry point of the group
 ``outgrow.methods`` (``outgrow.forecasts``, ``outgrow.audits``) does the same. The name in a study is the class name in snake case.
 What marks a class as one of its folder is an attribute: ``truth`` of a method, ``units`` of a forecast, ``question`` of an audit.
+
+Claims are values, not classes: a file of :mod:`outgrow.papers` names its own in a tuple ``CLAIMS``, and an entry point of the group
+``outgrow.claims`` names such a tuple.
 """
 
 from __future__ import annotations
@@ -13,11 +16,14 @@ import inspect
 import pkgutil
 import re
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from outgrow.errors import StudyError, nearest
 
-__all__ = ["catalogue", "find", "public", "snake"]
+if TYPE_CHECKING:
+    from outgrow.papers.claim import Claim
+
+__all__ = ["catalogue", "claims", "find", "public", "snake"]
 
 MARKS = {"methods": "truth", "forecasts": "units", "audits": "question"}
 
@@ -96,3 +102,37 @@ def public(folder: str, name: str) -> Any:
         if value.__name__ == name:
             return value
     raise AttributeError(f"module 'outgrow.{folder}' has no attribute {name!r}")
+
+
+@cache
+def claims() -> dict[str, Claim]:
+    """Return all claims by name, our own first, then those of other packages.
+
+    Raises
+    ------
+    StudyError
+        When two claims have one name, or what an entry point names cannot be imported or is no tuple of claims.
+    """
+    package = importlib.import_module("outgrow.papers")
+    kind = package.Claim
+    found: dict[str, Claim] = {}
+    sources: list[tuple[str, Any]] = []
+    for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
+        loaded = importlib.import_module(f"{package.__name__}.{module}")
+        sources.append((loaded.__name__, getattr(loaded, "CLAIMS", ())))
+    for point in importlib.metadata.entry_points(group="outgrow.claims"):
+        try:
+            sources.append((point.value, point.load()))
+        except Exception as error:  # anybody's code
+            raise StudyError(
+                f"the claims of {point.value!r} cannot be imported ({type(error).__name__}: {error}); "
+                "mend or uninstall that package"
+            ) from error
+    for where, named in sources:
+        if not isinstance(named, tuple) or not all(isinstance(c, kind) for c in named):
+            raise StudyError(f"{where!r} must be a tuple of outgrow.papers.Claim")
+        for claim in named:
+            if claim.name in found:
+                raise StudyError(f"two claims are called {claim.name!r}, one in {where!r}; rename one")
+            found[claim.name] = claim
+    return found

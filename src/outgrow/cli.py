@@ -261,11 +261,11 @@ def predict(
 @app.command()
 def ls(
     what: Annotated[
-        str | None, typer.Argument(help="methods, forecasts, audits, encoders, supervisors, packaged, runs.")
+        str | None, typer.Argument(help="methods, forecasts, audits, claims, encoders, supervisors, packaged, runs.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List what there is: methods, forecasts, audits, encoders, supervisors, packaged sets, and what the cache holds (runs)."""
+    """List what there is: methods, forecasts, audits, claims, encoders, supervisors, packaged sets, and what the cache holds (runs)."""
     import pandas as pd
 
     from outgrow.studies.verbs import KINDS, inventory
@@ -278,6 +278,41 @@ def ls(
         shown = [{k: ", ".join(map(str, v)) if isinstance(v, list) else v for k, v in line.items()} for line in lines]
         _show(pd.DataFrame(shown).astype(object) if shown else pd.DataFrame({"": ["none"]}), kind)
         print()
+
+
+@app.command()
+def claims(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Claims, methods or papers; see 'outgrow ls claims'. Default: all.", show_default=False),
+    ] = None,
+    seeds: Annotated[
+        str, typer.Option(help="full, or quick: a small form on few seeds, whose verdicts are no evidence.")
+    ] = "full",
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder of claims.json and claims.md; what they hold is not redone.")
+    ] = Path("outgrow-runs/claims"),
+    again: Annotated[bool, typer.Option("--again", help="Measure also what has a verdict from this code.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what papers claim, and say what holds, fails, or is undecided."""
+    from outgrow.papers.verdicts import FILES, judge
+
+    if seeds not in FILES:
+        raise InputError(f"--seeds is full or quick, not {seeds!r}")
+    records, errors = judge(names or (), out, quick=seeds == "quick", again=again, say=_say)
+    page = (out / FILES[seeds][1]).absolute()
+    if as_json:
+        _json({"claims": records, "errors": errors, "page": str(page) if page.exists() else None})
+    else:
+        import pandas as pd
+
+        columns = ["subject", "statement", "bound", "figures", "verdict"]
+        _show(pd.DataFrame([{c: r[c] for c in columns} for r in records], columns=columns).astype(object), "claims")
+        if records:
+            print(f"\nclaims:  {page}")
+    if errors:
+        raise typer.Exit(1)
 
 
 @app.command()

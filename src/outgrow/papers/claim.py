@@ -236,13 +236,17 @@ class Claim:
 
     def measured(self, quick: bool = False) -> Measurement:
         """Measure on all fresh seeds, or the quick form on the first three."""
-        return self.measure(self.seeds[:QUICK_SEEDS] if quick else self.seeds, quick=quick)
+        return self.measure(self.seeds_of(quick), quick=quick)
+
+    def seeds_of(self, quick: bool = False) -> Sequence[int]:
+        """Return the seeds of the full or the quick form."""
+        return self.seeds[:QUICK_SEEDS] if quick else self.seeds
 
     def key(self, quick: bool = False) -> str:
         """Name what a verdict depends on: the code that can be reached from ``measure``, the seeds, and the form."""
         from outgrow.fingerprints import fingerprint
 
-        return fingerprint(self.measure, list(self.seeds[:QUICK_SEEDS] if quick else self.seeds), quick)
+        return fingerprint(self.measure, list(self.seeds_of(quick)), quick)
 
 
 def seed_interval(values: ArrayLike) -> tuple[float, float, float]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "clean", "fetch", "forecast", "inventory", "label", "predict", "write_table"]
 
-KINDS = ("methods", "forecasts", "audits", "encoders", "supervisors", "packaged", "runs")
+KINDS = ("methods", "forecasts", "audits", "claims", "encoders", "supervisors", "packaged", "runs")
 
 
 def _work(
@@ -180,6 +180,13 @@ def inventory(kind: str, store: Store | None = None) -> list[dict[str, Any]]:
         raise InputError(f"there is nothing called {kind!r} to list{nearest(kind, KINDS)}")
     if kind in ("methods", "forecasts", "audits"):
         return _classes(kind)
+    if kind == "claims":
+        from outgrow.catalogue import claims
+
+        return [
+            {"name": c.name, "paper": c.paper, "subject": c.subject, "text": c.statement, "bound": c.bound}
+            for c in claims().values()
+        ]
     if kind == "encoders":
         from outgrow.encoders import encoder_table
 

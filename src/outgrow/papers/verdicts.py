@@ -1,0 +1,179 @@
+"""Claims with their verdicts: measured one at a time, kept in one JSON file, written as one page.
+
+A record stays valid as long as its key does: the code that can be reached from the measuring function, the seeds, the form. So a run that
+was killed goes on where it was, and an edit re-measures what it can have changed. Quick forms have a file of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from outgrow.catalogue import claims
+from outgrow.errors import InputError, OutgrowError, nearest
+from outgrow.papers.claim import Claim, Measurement
+from outgrow.store import atomic_write, lock, write_json
+
+__all__ = ["FILES", "chosen", "judge", "read_records", "record"]
+
+FILES = {"full": ("claims.json", "claims.md"), "quick": ("claims-quick.json", "claims-quick.md")}
+FORMAT = 1
+
+Record = dict[str, Any]
+
+
+def chosen(names: Sequence[str] = ()) -> list[Claim]:
+    """Return claims by their own name, their subject or their paper; all of them without names.
+
+    Raises
+    ------
+    InputError
+        For a name that is none of these.
+    """
+    every = list(claims().values())
+    if not names:
+        return every
+    words = {w for c in every for w in (c.name, c.subject, c.paper)}
+    for name in names:
+        if name not in words:
+            raise InputError(f"there is no claim, method or paper {name!r}{nearest(name, sorted(words))}")
+    return [c for c in every if {c.name, c.subject, c.paper} & set(names)]
+
+
+def record(claim: Claim, measured: Measurement, quick: bool, seconds: float) -> Record:
+    """Return what is kept of a measured claim: plain values."""
+    seeds = claim.seeds_of(quick)
+    return {
+        **_words(claim),
+        "verdict": measured.verdict(),
+        "decider": measured.decider(),
+        "figures": measured.text(),
+        "seeds": list(seeds),
+        "form": "quick" if quick else "full",
+        "key": claim.key(quick),
+        "cpu_seconds": round(seconds, 1),
+        "measurement": measured.as_dict(),
+    }
+
+
+def _words(claim: Claim) -> Record:
+    texts = {k: getattr(claim, k) for k in ("name", "paper", "subject", "statement", "bound")}
+    return {**texts, "looked": list(claim.looked)}
+
+
+def read_records(folder: Path, quick: bool = False) -> dict[str, Record]:
+    """Read the records of a folder by claim; none where there is no file.
+
+    Raises
+    ------
+    InputError
+        When the file is not one of ours.
+    """
+    path = Path(folder) / FILES["quick" if quick else "full"][0]
+    if not path.exists():
+        return {}
+    try:
+        held = json.loads(path.read_text("utf-8"))
+        if held["format"] != FORMAT:
+            raise ValueError("another format")
+        return {str(k): dict(v) for k, v in held["claims"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} is no file of claims; move it away, or name another folder with --out") from error
+
+
+def judge(
+    names: Sequence[str] = (),
+    folder: Path | None = None,
+    *,
+    quick: bool = False,
+    again: bool = False,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> tuple[list[Record], list[str]]:
+    """Measure claims that have no valid record yet; write each at once.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Claims, subjects or papers; all without.
+    folder : Path, optional
+        Holds ``claims.json`` and ``claims.md`` (quick forms: ``claims-quick``); written there after every claim. None keeps nothing.
+    quick : bool
+        Small forms on few seeds. Their verdicts show that the measurement runs and are no evidence.
+    again : bool
+        Measure also what has a valid record.
+    say : callable
+        Told a sentence a claim.
+
+    Returns
+    -------
+    records : list of dict
+        In the order of the catalogue.
+    errors : list of str
+        Of claims that could not be measured; an older record stays.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, or a file that is not ours.
+    """
+    wanted = chosen(names)
+    held = read_records(folder, quick) if folder is not None else {}
+    done, errors = [], []
+    for at, claim in enumerate(wanted, 1):
+        old = held.get(claim.name)
+        if old is not None and old["key"] == claim.key(quick) and not again:
+            done.append({**old, **_words(claim)})
+            say(f"{at}/{len(wanted)}  {claim.name}: {old['verdict']} (kept)")
+            continue
+        began = time.process_time()
+        try:
+            new = record(claim, claim.measured(quick), quick, time.process_time() - began)
+        except OutgrowError as error:
+            errors.append(f"{claim.name}: {error}")
+            say(f"{at}/{len(wanted)}  {errors[-1]}")
+            continue
+        except Exception as error:  # anybody's code, and a foreign message may quote inputs
+            errors.append(f"{claim.name}: {type(error).__name__} while it was measured")
+            say(f"{at}/{len(wanted)}  {errors[-1]}")
+            continue
+        done.append(new)
+        say(f"{at}/{len(wanted)}  {claim.name}: {new['verdict']}, {new['figures']} ({new['cpu_seconds']:.0f} s)")
+        if folder is not None:
+            _keep(Path(folder), new, quick)
+    if folder is not None:
+        _tidy(Path(folder), quick)
+    return done, errors
+
+
+def _keep(folder: Path, new: Record, quick: bool) -> None:
+    """Put one record into the folder's file, which another process may be writing too."""
+    json_name, _ = FILES["quick" if quick else "full"]
+    folder.mkdir(parents=True, exist_ok=True)
+    with lock(folder / json_name):
+        held = read_records(folder, quick)
+        held[new["name"]] = new
+        write_json(folder / json_name, {"format": FORMAT, "claims": held})
+
+
+def _tidy(folder: Path, quick: bool) -> None:
+    """Drop records of claims that are no more, take over the words of the others, and write the page."""
+    from outgrow.papers.page import page
+
+    json_name, page_name = FILES["quick" if quick else "full"]
+    if not (folder / json_name).exists():
+        return
+    known = claims()
+    with lock(folder / json_name):
+        held = read_records(folder, quick)
+        now = {name: {**held[name], **_words(claim)} for name, claim in known.items() if name in held}
+        if now != held:
+            write_json(folder / json_name, {"format": FORMAT, "claims": now})
+        with atomic_write(folder / page_name) as part:
+            part.write_text(page(list(now.values()), _missing(now, known)), "utf-8")
+
+
+def _missing(held: Mapping[str, Record], known: Mapping[str, Claim]) -> list[str]:
+    return [name for name in known if name not in held]
