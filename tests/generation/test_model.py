@@ -12,7 +12,7 @@ from outgrow.encoders.encoder import encoder
 from outgrow.errors import FetchError, InputError
 from outgrow.generation import LanguageModel
 from outgrow.generation.model import promptable
-from .conftest import save_llama
+from tiny_llama import save_llama
 
 PROMPTS = [
     "the film is good.\nIt is",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_NAMES = {"LanguageModel": "model"}
+_NAMES = {"LanguageModel": "model", "kept_scores": "answers"}
 
 __all__ = list(_NAMES)
 

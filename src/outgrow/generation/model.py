@@ -126,6 +126,10 @@ class LanguageModel:
         """Return the tokens of each prompt (n,), before any cut."""
         return np.array([len(t) for t in self._encode(prompts)], dtype=np.int64)
 
+    def longest(self, continuations: Sequence[str]) -> int:
+        """Return the tokens of the longest continuation."""
+        return max(len(t) for t in self._continued(["."], continuations))
+
     @property
     def limit(self) -> int:
         """Most tokens of a prompt."""
@@ -202,8 +206,8 @@ class LanguageModel:
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
         """Yield (row numbers, scores) batch by batch, as :meth:`scores` computes them.
 
-        Batches are planned over all prompts, and those whose rows are all in ``skip`` are left out: what is scored after an
-        interruption has the same neighbours, and so the same bits, as without one.
+        Rows in ``skip`` are left out. Batches are planned over all prompts all the same: what is scored after an interruption has the
+        neighbours, and so the bits, that it has without one.
         """
         if not len(prompts):
             return
@@ -211,9 +215,9 @@ class LanguageModel:
         ids = self._prompts(prompts, max(len(w) for w in words))
         lengths = np.array([len(t) for t in ids], dtype=np.int64)
         for rows in token_batches(lengths, self.batch_tokens):
-            if skip is not None and skip[rows].all():
-                continue
-            yield rows, self._score([ids[i] for i in rows], words)
+            wanted = rows if skip is None else rows[~skip[rows]]
+            if len(wanted):
+                yield wanted, self._score([ids[i] for i in wanted], words)
 
     def _score(self, ids: list[list[int]], words: list[list[int]]) -> NDArray[np.float64]:
         import torch

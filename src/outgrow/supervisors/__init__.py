@@ -10,6 +10,7 @@ _NAMES = {
     "LexiconRule": "lexicon",
     "ModelSupervisor": "model",
     "ProbeSupervisor": "probe",
+    "PromptSupervisor": "prompt",
     "Quality": "summary",
     "RuleSupervisor": "rules",
     "Supervisor": "protocol",

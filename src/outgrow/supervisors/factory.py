@@ -1,4 +1,4 @@
-"""Entries of a study file become supervisors; the one table of kinds.
+r"""Entries of a study file become supervisors; the one table of kinds.
 
 ::
 
@@ -6,6 +6,8 @@
     {rules: vader, classes: [neg, pos]}     a packaged lexicon; which classes stand for negative and positive
     {rules: my_rules:votes}                 a function of a module, or a list of them; option: name
     {file: weak.csv, id: ticket, label: guess}     options: probs, value, source, by, least, encoding, name
+    {prompt: smollm2, template: "Review: {input}\nSentiment:", words: {neg: bad, pos: good}}
+                                            a language model that is asked; options: calibration, prior, least, max_tokens, revision, name
 
 A third party adds a kind by an entry point of the group ``outgrow.supervisors``: a function
 ``make(value, *, classes, kind, names, **options) -> Supervisor``.
@@ -31,7 +33,7 @@ GROUP = "outgrow.supervisors"
 def kinds() -> dict[str, Any]:
     """Return the kinds of supervisor a study may name: ours, and those of installed entry points (not loaded)."""
     theirs = {point.name: point for point in entry_points(group=GROUP)}
-    return {**theirs, "probe": _probe, "rules": _rules, "file": _file}
+    return {**theirs, "probe": _probe, "rules": _rules, "file": _file, "prompt": _prompt}
 
 
 def supervisor(
@@ -89,6 +91,7 @@ _OPTIONS: Mapping[str, tuple[str, ...]] = {
     "probe": ("penalty", "folds", "name"),
     "rules": ("classes", "name"),
     "file": ("id", "label", "probs", "value", "source", "by", "least", "encoding", "name"),
+    "prompt": ("template", "words", "calibration", "prior", "least", "max_tokens", "revision", "name"),
 }
 
 
@@ -174,6 +177,21 @@ def _file(
         given["labels"] = given.pop("label")
     given.setdefault("name", path.stem)
     return FileSupervisor(str(path), classes=classes, names=names, **given)
+
+
+def _prompt(value: Any, options: dict[str, Any], *, classes: list[str] | None, kind: str, **_: Any) -> Supervisor:
+    from outgrow.supervisors.prompt import PromptSupervisor
+
+    if not isinstance(value, str) or not value:
+        raise StudyError(f"a prompt names the language model that is asked, {{prompt: smollm2}}; {value!r} names none")
+    if kind == "value":
+        raise StudyError(
+            f"prompt {value!r} asks for one of several classes, and this task has values; name another supervisor"
+        )
+    given = dict(options)
+    made = PromptSupervisor(value, classes, title=given.pop("name", None), **given)
+    made.check()
+    return made
 
 
 def _function(entry: str, folder: Path | None) -> Callable[[Any], Any]:
