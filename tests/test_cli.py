@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 HEAVY = ("torch", "transformers", "sklearn", "pandas", "matplotlib", "scipy")
-VERBS = ("demo", "run", "forecast", "label", "report", "predict", "ls", "claims", "fetch", "clean")
+VERBS = ("demo", "run", "forecast", "label", "report", "predict", "ls", "claims", "check-method", "fetch", "clean")
 
 
 def call(*args, **more):

@@ -315,6 +315,30 @@ def claims(
         raise typer.Exit(1)
 
 
+@app.command("check-method")
+def check_method(
+    place: Annotated[str, typer.Argument(help="Where the method is: module:Class.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Run on a method the checks that every method passes: naive when off, blind to truth, at ease with ordinary labels."""
+    from outgrow.studies.check import check_method as check
+    from outgrow.studies.check import method_at
+
+    sys.path.insert(0, "")
+    lines = []
+    for line in check(method_at(place)):
+        lines.append(line)
+        if not as_json:
+            print(f"{line.status:<7}  {line.check}{': ' * bool(line.sentence)}{line.sentence}", flush=True)
+    count = {s: sum(line.status == s for line in lines) for s in ("passed", "failed", "skipped")}
+    if as_json:
+        _json({"method": place, **count, "checks": [line.as_dict() for line in lines]})
+    else:
+        print(", ".join(f"{n} {status}" for status, n in count.items()))
+    if count["failed"]:
+        raise typer.Exit(1)
+
+
 @app.command()
 def fetch(
     names: Annotated[

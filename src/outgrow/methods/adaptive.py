@@ -87,6 +87,7 @@ class AdaptiveConfidence(OfLearner):
 
     paper = "guo2024"
     truth = "none"
+    off: ClassVar[dict[str, Any]] = {"weight": 0}
 
     def __init__(
         self,

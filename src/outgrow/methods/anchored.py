@@ -10,8 +10,10 @@ Limits. No truth: Naive, bit for bit. Truth on all transfer rows and no others: 
 where no granted row is among the transfer rows. So it contains both rivals, and pays for choosing between them with the noise of the
 held-out loss.
 
-Choices. The grid is 0, .01, .03, .1, .3, 1. Ties go to the larger omega. Held-out probabilities are mixed with 2 % of the uniform, so that
-one row that a small fold never saw the class of does not decide. Fewer than 10 granted rows are too few to choose by: omega is 1. The
+Choices. The grid is 0, .01, .03, .1, .3, 1. Chosen is the largest omega whose loss is not above the least by more than two standard errors
+of the paired difference: on 50 rows the least loss alone picks too small an omega, because weak labels are unsure and the truth is not.
+Held-out probabilities are mixed with 2 % of the uniform, so that one row that a small fold never saw the class of does not decide. Fewer
+than 30 granted rows are too few to choose by: omega is 1. The
 learner's own rule sets its penalty for each omega on all rows; folds use that penalty. A granted row outside the transfer rows has the
 mean weight of those inside.
 
@@ -21,7 +23,7 @@ Assumptions: granted rows are drawn as the transfer rows are.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,7 +41,8 @@ from outgrow.tasks.rows import Rows
 __all__ = ["Anchored"]
 
 WORTH = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
-FEWEST = 10
+FEWEST = 30
+DOUBT = 2.0
 BLUR = 0.02
 TIE = 1e-9
 
@@ -84,6 +87,7 @@ class Anchored(OfLearner):
 
     paper = "ours"
     truth = "budget"
+    off: ClassVar[dict[str, Any]] = {"budget": 0}
 
     def __init__(self, learner: Any = None, budget: int | None = None, random_state: int = 0):
         self.learner = learner
@@ -138,6 +142,10 @@ class Anchored(OfLearner):
             self._choose(union)
         return self._train(union.rows, union.table, union.weights(self.worth_), objective, known)
 
+    def said(self) -> dict[str, float]:
+        """Return the worth of a weak label beside a true one."""
+        return {"worth of weak labels": self.worth_} if self.spent_ else {}
+
     def _granted(self, known: Known | None) -> Known | None:
         if self.budget == 0:
             return None
@@ -179,14 +187,17 @@ class Anchored(OfLearner):
         if len(usable) < len(weights):
             return
         heads = fit(weights, None if None in penalties else penalties)
-        loss = np.zeros(len(WORTH))
+        loss = np.zeros((len(at), len(WORTH)))
         for j, head in enumerate(heads):
-            held = at[fold == j // len(WORTH)]
-            loss[j % len(WORTH)] += (union.weight[held] * _loss(head, union, held)).sum()
-        loss /= union.weight[at].sum()
-        best = loss.min()
-        self.worth_ = max(w for w, value in zip(WORTH, loss, strict=True) if value <= best + TIE * abs(best))
-        self.losses_ = dict(zip(WORTH, loss.tolist(), strict=True))
+            held = fold == j // len(WORTH)
+            loss[held, j % len(WORTH)] = _loss(head, union, at[held])
+        share = union.weight[at] / union.weight[at].sum()
+        mean = share @ loss
+        more = loss - loss[:, [int(mean.argmin())]]
+        # The standard error of a weighted mean of paired differences; folds share rows, which it does not count.
+        bound = DOUBT * np.sqrt(share**2 @ (more - share @ more) ** 2) + TIE * abs(mean.min())
+        self.worth_ = max(w for w, value, least in zip(WORTH, share @ more, bound, strict=True) if value <= least)
+        self.losses_ = dict(zip(WORTH, mean.tolist(), strict=True))
 
 
 def _loss(head: Any, union: _Union, held: NDArray[np.int64]) -> NDArray[np.float64]:

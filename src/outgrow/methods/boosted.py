@@ -9,7 +9,7 @@ neither wins nor loses a row; the split into easy and hard rows is left out.
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -40,6 +40,8 @@ class Boosted(OfLearner):
     ----------
     votes_ : ndarray of shape (m,)
         Weight of each supervisor's vote; zero where no round chose it. One when no supervisor beats chance.
+    supervisors_ : tuple of str
+        Their names.
 
     References
     ----------
@@ -48,6 +50,7 @@ class Boosted(OfLearner):
 
     paper = "ensemw2s2024"
     truth = "teach"
+    off: ClassVar[dict[str, Any]] = {"rounds": 0}
 
     def __init__(self, learner: Any = None, rounds: int = 20):
         self.learner = learner
@@ -87,6 +90,7 @@ class Boosted(OfLearner):
         self.check()
         rows, weak, weight = prepare(self, X, y, sample_weight)
         self.votes_ = np.ones(weak.supervisors)
+        self.supervisors_ = tuple(s.name for s in weak.sources)
         if self.rounds == 0:
             return self._train(rows, weak, weight, CrossEntropy())
         if known is None:
@@ -106,3 +110,7 @@ class Boosted(OfLearner):
         plain = weak[alive].one()[0]
         made = np.where(total > 0, cast / np.where(total > 0, total, 1.0), plain)
         return self._train(rows, relabelled(weak, alive, made, "boosted"), weight, CrossEntropy(), known)
+
+    def said(self) -> dict[str, float]:
+        """Return the weight of each supervisor's vote."""
+        return {f"vote of {name}": float(v) for name, v in zip(self.supervisors_, self.votes_, strict=True)}

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -73,6 +73,7 @@ class Bootstrap(OfLearner):
 
     paper = "burns2023"
     truth = "none"
+    off: ClassVar[dict[str, Any]] = {"rounds": 0}
     links_: list[Any]
 
     def __init__(self, learner: Any = None, chain: Sequence[Any] | None = None, rounds: int | None = None):

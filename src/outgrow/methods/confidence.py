@@ -190,6 +190,7 @@ class Confidence(OfLearner):
 
     paper = "burns2023"
     truth = "none"
+    off: ClassVar[dict[str, Any]] = {"weight": 0}
 
     def __init__(
         self,

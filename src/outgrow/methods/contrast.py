@@ -21,7 +21,7 @@ instead, and no supervisor however good puts that right: ``correlation_`` near 0
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -76,6 +76,7 @@ class Contrast(OfLearner):
 
     paper = "burns2022"
     truth = "none"
+    off: ClassVar[dict[str, Any]] = {"weight": 0}
 
     def __init__(
         self,
@@ -148,6 +149,10 @@ class Contrast(OfLearner):
         mixed = share * answers + (1 - share) * combined[alive, 1]
         table = weak[alive].relabel(np.stack([1 - mixed, mixed], axis=1), name=f"contrast by {weak.label}")
         return self._train(rows[alive], table, importance[alive], CrossEntropy())
+
+    def said(self) -> dict[str, float]:
+        """Return how far the direction's answers go with the weak labels."""
+        return {} if self.weight == 0 else {"correlation with weak labels": self.correlation_}
 
     def _direction(self, rows: Rows, weight: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (n,) answers of the direction of least loss, its sign by chance."""

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,6 +51,7 @@ Floats = NDArray[np.float64]
 
 RULES = ("confident", "agreement", "em", "even")
 ENOUGH = 40
+SHOWN = 4
 BOUND = 10.0
 
 
@@ -76,6 +77,8 @@ class Correction(OfLearner):
         Weight of each supervisor's labels of each class; one where nothing was corrected.
     temperature_ : ndarray of shape (m,)
         One where it was not estimated.
+    supervisors_ : tuple of str
+        Their names.
 
     References
     ----------
@@ -84,6 +87,7 @@ class Correction(OfLearner):
 
     paper = "saerens2002"
     truth = "none"
+    off: ClassVar[dict[str, Any]] = {"strength": 0}
 
     def __init__(
         self, learner: Any = None, method: Any = None, prior: str | Sequence[float] = "confident", strength: float = 1.0
@@ -173,6 +177,7 @@ class Correction(OfLearner):
 
         self.check()
         rows, weak, weight = prepare(self, X, y, sample_weight)
+        self.supervisors_ = tuple(s.name for s in weak.sources)
         self.temperature_ = np.ones(weak.supervisors)
         self.weights_ = np.ones(weak.probs.shape[1:])
         if self.strength > 0:
@@ -181,6 +186,16 @@ class Correction(OfLearner):
         self.student_, self.objective_, self.spent_ = self.method_.student_, self.method_.objective_, 0
         self.fingerprint_ = fingerprint("method", self, self.method_.fingerprint_)
         return self
+
+    def said(self) -> dict[str, float]:
+        """Return each supervisor's weights (of many classes the one furthest from 1), its temperature, and what is said inside."""
+        told: dict[str, float] = {}
+        if self.strength > 0:
+            for name, weights, heat in zip(self.supervisors_, self.weights_, self.temperature_, strict=True):
+                shown = range(len(weights)) if len(weights) <= SHOWN else [int(np.abs(np.log(weights)).argmax())]
+                told |= {f"weight of {name} saying {self.classes_[k]}": float(weights[k]) for k in shown}
+                told |= {f"temperature of {name}": float(heat)} if heat != 1 else {}
+        return told | self.method_.said()
 
     def _correct(self, rows: Rows, weak: WeakLabels, weight: Floats) -> tuple[WeakLabels, Floats]:
         # Dead rows are left out before anything is computed, so that they change no bit.

@@ -175,6 +175,7 @@ class Divergence(OfLearner):
 
     paper = "yao2025"
     truth = "none"
+    off: ClassVar[dict[str, Any]] = {"weight": 0}
 
     def __init__(
         self,

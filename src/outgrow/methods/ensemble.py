@@ -130,6 +130,8 @@ class Ensemble(OfLearner):
     ----------
     model_ : LabelModel or None
         What the rule believes of the supervisors, where it has a model of them.
+    supervisors_ : tuple of str
+        Their names.
 
     References
     ----------
@@ -138,6 +140,7 @@ class Ensemble(OfLearner):
 
     paper = "dawid1979"
     truth = "none"
+    off: ClassVar[dict[str, Any]] = {"rule": "mean"}
     unreduced = True
 
     RULES: ClassVar[tuple[str, ...]] = ("mean", "majority", *MODELS, "evidential", "co_supervised")
@@ -176,6 +179,7 @@ class Ensemble(OfLearner):
         self.check()
         rows, weak, weight = prepare(self, X, y, sample_weight)
         self.model_: LabelModel | None = None
+        self.supervisors_ = tuple(s.name for s in weak.sources)
         objective: Objective = Squared() if is_regressor(self) else CrossEntropy()
         if self.rule == "evidential":
             objective = EvidentialObjective()
@@ -184,6 +188,13 @@ class Ensemble(OfLearner):
         elif self.rule != "mean" and weak.supervisors > 1:
             weak = self._vote(weak, weight)
         return self._train(rows, weak, weight, objective)
+
+    def said(self) -> dict[str, float]:
+        """Return how often each supervisor is thought right, where the rule has a model of them."""
+        if self.model_ is None:
+            return {}
+        found = zip(self.supervisors_, self.model_.accuracy, strict=True)
+        return {f"believed accuracy of {name}": float(a) for name, a in found}
 
     def _vote(self, weak: WeakLabels, weight: NDArray[np.float64]) -> WeakLabels:
         # Dead rows are left out before anything is computed, so that they change no bit.

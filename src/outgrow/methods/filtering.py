@@ -22,7 +22,7 @@ Contrary evidence, from the EleutherAI notebook: dropping 10 % by knn, logistic 
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -80,6 +80,7 @@ class Filtering(OfLearner):
 
     paper = "eleuther2024"
     truth = "none"
+    off: ClassVar[dict[str, Any]] = {"drop": 0}
 
     def __init__(
         self,
@@ -150,6 +151,12 @@ class Filtering(OfLearner):
             self.narrowing_ = Narrowing.of(combined.argmax(axis=1), weight[used], self.kept_[used], weak.classes)
         objective = Squared() if is_regressor(self) else CrossEntropy()
         return self._train(rows, weak, weight * self.kept_, objective)
+
+    def said(self) -> dict[str, float]:
+        """Return what was kept, and how the classes shrank (effective numbers of classes; KL of their shares)."""
+        if self.narrowing_ is None:
+            return {"share kept": float((self.weight_ * self.kept_).sum() / self.weight_.sum())}
+        return self.narrowing_.said()
 
     # --- scores ------------------------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""What methods that are granted truth share: truth as a label table, cross-fitted answers, how well a score ranks."""
+"""What methods that are granted truth share: truth as a label table, cross-fitted answers, and which answers are right."""
 
 from __future__ import annotations
 
@@ -10,14 +10,28 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from outgrow.errors import NeedsError
+from outgrow.learners.linear import LinearHead
 from outgrow.supervisors.probe import fold_of
 from outgrow.tasks.labels import Source, WeakLabels
 from outgrow.tasks.needs import Known
-from outgrow.tasks.rows import Rows
+from outgrow.tasks.rows import Rows, View
 
-__all__ = ["FOLDS", "auroc", "cross_fit", "deal", "ids_or_fail", "number", "truth_table", "with_penalty_of"]
+__all__ = [
+    "FOLDS",
+    "auroc",
+    "cross_fit",
+    "deal",
+    "ids_or_fail",
+    "number",
+    "sureness",
+    "tell_right",
+    "truth_table",
+    "with_penalty_of",
+]
 
 FOLDS = 5
+LEAST = 1e-12
+DOUBT = 1.0
 
 
 def ids_or_fail(who: str, X: Any) -> None:
@@ -88,6 +102,62 @@ def auroc(score: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
     if not good or not bad:
         return float("nan")
     return float((rankdata(score)[right].sum() - good * (good + 1) / 2) / (good * bad))
+
+
+def sureness(probs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (n,) log-odds of the best answer over the second, from (n, c) probabilities."""
+    best = np.sort(np.maximum(probs, LEAST), axis=1)
+    return np.log(best[:, -1]) - np.log(best[:, -2])
+
+
+def tell_right(
+    taught: tuple[NDArray[np.float64], NDArray[np.float64]],
+    asked: tuple[NDArray[np.float64], NDArray[np.float64]],
+    right: NDArray[np.bool_],
+    seed: int,
+    balanced: bool = False,
+) -> tuple[NDArray[np.float64], float]:
+    """Learn where answers are right, from how sure they are alone or with features beside it.
+
+    Of the two logistic heads, penalties cross-validated, that on sureness alone is taken unless the other's held-out loss is smaller by
+    more than one standard error: some hundred rows rarely teach a head on hundreds of features more than the one number does.
+
+    Parameters
+    ----------
+    taught, asked : (features of shape (n, d), sureness of shape (n,))
+        Of the rows with truth, answers out of fold; and of the rows to tell of.
+    right : ndarray of shape (n,)
+        Whether the answer is right on the taught rows; some are and some are not.
+    seed : int
+        Deals the taught rows to folds.
+    balanced : bool
+        Weigh right and wrong rows equally while fitting; prior odds are given back.
+
+    Returns
+    -------
+    log_odds : ndarray
+        Of being right, on the asked rows.
+    area : float
+        AUROC on the taught rows, out of fold.
+    """
+    table = WeakLabels.from_names(np.where(right, "right", "wrong").tolist(), ["wrong", "right"])
+    fold = deal(np.asarray(taught[0]), table, seed)
+    good, bad = int(right.sum()), int((~right).sum())
+    weight = np.where(right, 0.5 / good, 0.5 / bad) * len(right) if balanced else None
+    heads, out, loss = [], [], []
+    for read in (lambda f, s: s[:, None], lambda f, s: np.column_stack([f, s])):
+        rows = Rows(np.arange(len(right)), {"right": View(np.asarray(read(*taught), dtype=np.float64))})
+        head = LinearHead(on="right").fit(rows, table, sample_weight=weight)
+        held = cross_fit(with_penalty_of(LinearHead(on="right"), head), rows, table, fold)[:, 1]
+        heads.append((head, read))
+        out.append(held)
+        loss.append(-np.log(np.maximum(np.where(right, held, 1 - held), LEAST)))
+    saved = (loss[0] - loss[1])[np.isfinite(loss[0] - loss[1])]
+    rich = len(saved) > 1 and saved.mean() > DOUBT * saved.std(ddof=1) / np.sqrt(len(saved))
+    head, read = heads[int(rich)]
+    there = np.asarray(read(*asked), dtype=np.float64)
+    odds = np.diff(head.logits(Rows(np.arange(len(there)), {"right": View(there)})), axis=1)[:, 0]
+    return odds + (np.log(good / bad) if balanced else 0.0), auroc(out[int(rich)], right)
 
 
 def number(value: Any) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,9 +25,12 @@ __all__ = ["Method", "OfLearner", "in_classes"]
 class Method(Protocol):
     """How a learner uses weak labels.
 
-    ``fit`` declares, beyond ``X`` and ``y``, only the keywords it uses: ``known`` (a grant of truth) and ``select``.
+    ``fit`` declares, beyond ``X`` and ``y``, only the keywords it uses: ``known`` (a grant of truth) and ``select``. The class declares
+    ``truth``, what it spends ("none", "teach" or "budget"), and ``off``, the parameters under which it is naive, bit for bit.
     """
 
+    truth: ClassVar[str]
+    off: ClassVar[Mapping[str, Any]]
     learner: Any
     student_: Any
 
@@ -47,6 +50,10 @@ class Method(Protocol):
         """Train the student."""
         ...
 
+    def said(self) -> dict[str, float]:
+        """Return what a fitted method learned beside its student, for reports."""
+        ...
+
     def reference(self) -> Any:
         """Return the unfitted learner that direct and ceiling train."""
         ...
@@ -62,6 +69,8 @@ class OfLearner(BaseEstimator):
     A method with ``learner=None`` uses :class:`~outgrow.learners.linear.LinearHead`.
     """
 
+    truth: ClassVar[str]
+    off: ClassVar[Mapping[str, Any]]
     learner: Any
     student_: Any
     objective_: Objective
@@ -119,6 +128,10 @@ class OfLearner(BaseEstimator):
         if kind == "classes" and classes > 2 and tags is not None and not tags.multi_class:
             return f"{name} takes two classes, and the task has {classes}; choose another method"
         return None
+
+    def said(self) -> dict[str, float]:
+        """Return what a fitted method learned beside its student, by name, for reports: here nothing; NaN where it could not be told."""
+        return {}
 
     def recipe(self) -> list[Any]:
         """Return what names this method for fingerprints, a missing learner filled in."""

@@ -8,7 +8,7 @@ covers is left out. In a value task the loss is squared.
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from numpy.typing import ArrayLike
 from sklearn.base import is_regressor
@@ -48,6 +48,7 @@ class Naive(OfLearner):
 
     paper = "burns2023"
     truth = "none"
+    off: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, learner: Any = None):
         self.learner = learner

@@ -176,6 +176,7 @@ class Raven(OfLearner):
 
     paper = "jeon2025"
     truth = "none"
+    off: ClassVar[dict[str, Any]] = {"rate": 0, "easy": 0, "labels": "soft"}
 
     def __init__(self, learner: Any = None, rate: float = 1.0, easy: float = 0.4, labels: str = "matched"):
         self.learner = learner
@@ -230,6 +231,10 @@ class Raven(OfLearner):
         self.weights_ = np.asarray(self.student_.state_.get("weights", np.full(m, 1 / m)))
         self.supervisors_ = tuple(s.name for s in weak.sources)
         return self
+
+    def said(self) -> dict[str, float]:
+        """Return the supervisors' weights."""
+        return {f"weight of {name}": float(w) for name, w in zip(self.supervisors_, self.weights_, strict=True)}
 
     def _check_easy(self, weak: Any) -> None:
         if self.easy == 0:

@@ -103,6 +103,16 @@ class Narrowing:
         there = self.after > 0
         return float((self.after[there] * np.log(self.after[there] / self.before[there])).sum())
 
+    def said(self) -> dict[str, float]:
+        """Return the numbers that methods report: what stays, and how the groups shrink."""
+        one, two = self.effective
+        return {
+            "share kept": self.kept,
+            "classes before": one,
+            "classes after": two,
+            "narrowing, nats": self.divergence,
+        }
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain numbers for a report."""
         one, two = self.effective

@@ -7,12 +7,13 @@ P(IK) ("I know") is a classifier that says where the strong model's own answer i
 labels, smoothed over a graph A of neighbours in the strong features. From the abstract: these parts and their order. Everything else was
 not found and is ours, after Kadavath et al. 2022 (arXiv 2207.05221) for P(IK) and Zhou et al. 2004 for smoothing; both are recalled.
 
-Ours. The own answer comes from the student's learner fitted on the granted truth. P(IK) is a logistic head (penalty cross-validated) on the
-strong features and the log-odds of the two best own answers; it learns from own answers that are out of fold on the granted rows, else it
-would learn that they are always right. The graph joins each row to its ``neighbours`` nearest by cosine, features standardised; an edge
-weighs exp(-distance / median), and counts both ways. It holds the rows that have a weak label; distances are exact, n^2 of them. A row that
-no supervisor covers is learned from where the own answer is known, and left out elsewhere. Where truth of a transfer row is granted, that
-is its target. With fewer than 5 right or 5 wrong own answers P(IK) is one number, their smoothed share.
+Ours. The own answer comes from the student's learner fitted on the granted truth. P(IK) is a logistic head (penalty cross-validated) on
+the log-odds of the two best own answers, with the strong features beside them where that lowers the held-out loss clearly; it learns from
+own answers that are out of fold on the granted rows, else it would learn that they are always right. The graph joins each row to its
+``neighbours`` nearest by cosine, features standardised; an edge weighs exp(-distance / median), and counts both ways. It holds the rows
+that have a weak label; distances are exact, n^2 of them. A row that no supervisor covers is learned from where the own answer is known,
+and left out elsewhere. Where truth of a transfer row is granted, that is its target. With fewer than 5 right or 5 wrong own answers P(IK)
+is one number, their smoothed share.
 
 Assumptions: granted rows are drawn as the transfer rows are; for smoothing, weak errors are scattered in the strong features. Clustered
 errors gain nothing (the public probes of EleutherAI/w2s mostly lost by relabelling from neighbours).
@@ -20,21 +21,29 @@ errors gain nothing (the public probes of EleutherAI/w2s mostly lost by relabell
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone, is_regressor
 
 from outgrow.errors import InputError, LabelsError
-from outgrow.learners.linear import LinearHead
 from outgrow.learners.objective import CrossEntropy
-from outgrow.methods.granted import auroc, cross_fit, deal, ids_or_fail, number, truth_table, with_penalty_of
+from outgrow.methods.granted import (
+    cross_fit,
+    deal,
+    ids_or_fail,
+    number,
+    sureness,
+    tell_right,
+    truth_table,
+    with_penalty_of,
+)
 from outgrow.methods.method import OfLearner, in_classes
 from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.needs import Known, Needs
 from outgrow.tasks.prepare import prepare
-from outgrow.tasks.rows import Rows, View
+from outgrow.tasks.rows import Rows
 
 __all__ = ["Selective"]
 
@@ -78,6 +87,7 @@ class Selective(OfLearner):
 
     paper = "lang2025selective"
     truth = "teach"
+    off: ClassVar[dict[str, Any]] = {"threshold": 1, "smoothing": 0}
 
     def __init__(
         self,
@@ -158,6 +168,13 @@ class Selective(OfLearner):
         table = weak[alive].relabel(combined, covered, name=f"selective by {weak.label}")
         return self._train(here, table, np.where(covered, importance[alive], 0.0), CrossEntropy(), known)
 
+    def said(self) -> dict[str, float]:
+        """Return P(IK) on average, how well it ranks, and the share of rows that learn from the own answer or granted truth."""
+        if self.threshold == 1:
+            return {}
+        own = float(self.own_.mean())
+        return {"P(IK), mean": float(self.ik_.mean()), "AUROC of P(IK)": self.auroc_, "share of own answers": own}
+
     def _view(self) -> str | None:
         return self.on if self.on is not None else self._learner().on
 
@@ -177,7 +194,7 @@ class Selective(OfLearner):
         asked = np.isfinite(out).all(axis=1)
         right = out[asked].argmax(axis=1) == truth[asked]
         own = in_classes(model, rows, weak.classes)
-        ik = self._knows(rows, own, taught[asked], out[asked], right, table[asked])
+        ik = self._knows(rows, own, taught[asked], out[asked], right)
         order = {row: at for at, row in enumerate(known.rows.ids.tolist())}
         for at, row in enumerate(rows.ids.tolist()):
             if row in order:
@@ -191,21 +208,17 @@ class Selective(OfLearner):
         taught: Rows,
         out: NDArray[np.float64],
         right: NDArray[np.bool_],
-        table: WeakLabels,
     ) -> NDArray[np.float64]:
         """Fit P(IK) on granted rows, and return it on the others."""
         good, bad = int(right.sum()), int((~right).sum())
         if min(good, bad) < FEWEST:
             return np.full(len(rows), (good + 1) / (good + bad + 2))
         view = self._view()
-        states = np.column_stack([np.asarray(taught.view(view), dtype=np.float64), _sure(out)])
-        asked = Rows(np.arange(len(taught)), {"ik": View(states)})
-        named = WeakLabels.from_names(np.where(right, "right", "wrong").tolist(), ["wrong", "right"])
-        head = LinearHead(on="ik").fit(asked, named)
-        fold = deal(states, named, self.random_state)
-        self.auroc_ = auroc(cross_fit(with_penalty_of(LinearHead(on="ik"), head), asked, named, fold)[:, 1], right)
-        there = np.column_stack([np.asarray(rows.view(view), dtype=np.float64), _sure(own)])
-        return head.predict_proba(Rows(np.arange(len(rows)), {"ik": View(there)}))[:, 1]
+        features = np.asarray(taught.view(view), dtype=np.float64), np.asarray(rows.view(view), dtype=np.float64)
+        odds, self.auroc_ = tell_right(
+            (features[0], sureness(out)), (features[1], sureness(own)), right, self.random_state
+        )
+        return 1 / (1 + np.exp(-odds))
 
     def _smooth(self, rows: Rows, labels: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (n, c) labels smoothed over the graph."""
@@ -217,12 +230,6 @@ class Selective(OfLearner):
         for _ in range(STEPS):
             smooth = self.smoothing * (graph @ smooth) + (1 - self.smoothing) * labels
         return smooth / smooth.sum(axis=1, keepdims=True)
-
-
-def _sure(probs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (n,) log-odds of the best answer over the second."""
-    best = np.sort(np.maximum(probs, LEAST), axis=1)
-    return np.log(best[:, -1]) - np.log(best[:, -2])
 
 
 def _graph(x: NDArray[np.float64], weight: NDArray[np.float64], k: int) -> Any:

@@ -7,28 +7,30 @@ trained on labelled data by class-weighted binary cross-entropy, and the student
 not found.
 
 Ours. The head is logistic (:class:`~outgrow.learners.linear.LinearHead`, its penalty cross-validated), because there are hundreds of
-granted rows, not thousands. The labels it learns from are the supervisor's on the granted rows, out of fold where the supervisor saw their
-truth: in sample it would look right nearly everywhere. Classes are weighted equally while fitting, and the prior odds are given back
-afterwards, which moves no rank within one supervisor and makes several comparable. Each supervisor has a head of its own; the kept share is
-of all (row, supervisor) labels together, and a row learns the mean of its kept labels. Labels tied with the last kept one are kept. A
+granted rows, not thousands. A linear head cannot see how far a state lies from the supervisor's boundary, so it is given the log-odds of
+the label too; and these alone, unless the features beside them lower the held-out loss clearly. The labels it learns from are the
+supervisor's on the granted rows, out of fold where the supervisor saw their truth: in sample it would look right nearly everywhere.
+Classes are weighted equally while fitting, and the prior odds are given back afterwards, which moves no rank within one supervisor and
+makes several comparable. Each supervisor has a head of its own; the kept share is of all (row, supervisor) labels together, and a row
+learns the mean of its kept labels. Labels tied with the last kept one are kept, or left out where that is nearer the wanted share. A
 supervisor with fewer than 5 right or 5 wrong granted labels has one trust everywhere, its smoothed share of right ones. Where truth of a
-transfer row is granted, trust there is 1 or 0. The student learns trusted labels soft, as they are; granted truth is used for nothing else.
+transfer row is granted, trust there is 1 or 0. The student learns trusted labels soft, as they are; granted truth is used for nothing
+else.
 
 Assumptions: where the supervisor errs can be seen from its own features, and granted rows are drawn as the transfer rows are.
 """
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_regressor
 
 from outgrow.errors import InputError, LabelsError, NeedsError
-from outgrow.learners.linear import LinearHead
 from outgrow.learners.objective import CrossEntropy
-from outgrow.methods.granted import auroc, cross_fit, deal, ids_or_fail, number, truth_table, with_penalty_of
+from outgrow.methods.granted import ids_or_fail, number, sureness, tell_right, truth_table
 from outgrow.methods.method import OfLearner
 from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.needs import Known, Needs
@@ -60,6 +62,8 @@ class Trust(OfLearner):
     trust_ : ndarray of shape (n, m)
         Probability that each supervisor's label is right, on the rows given to ``fit``; NaN where it abstains.
     kept_ : ndarray of shape (n, m), bool
+    supervisors_ : tuple of str
+        Their names.
     auroc_ : ndarray of shape (m,)
         How well trust ranks right above wrong labels on the granted rows, out of fold; NaN where it cannot be told. Near .5 it ranks
         nothing, and then the student has fewer labels and no better ones.
@@ -71,6 +75,7 @@ class Trust(OfLearner):
 
     paper = "trust2026"
     truth = "teach"
+    off: ClassVar[dict[str, Any]] = {"keep": 1}
 
     def __init__(self, learner: Any = None, keep: float = 0.5, on: str | None = None, random_state: int = 0):
         self.learner = learner
@@ -116,6 +121,7 @@ class Trust(OfLearner):
         """
         self.check()
         rows, weak, weight = prepare(self, X, y, sample_weight)
+        self.supervisors_ = tuple(s.name for s in weak.sources)
         if self.keep == 1:
             return self._train(rows, weak, weight, CrossEntropy())
         self.needs().check("Trust", rows.views, weak.sources, known=known)
@@ -138,6 +144,15 @@ class Trust(OfLearner):
         trusted = WeakLabels(weak.ids, weak.probs, self.kept_, weak.classes, weak.sources)
         return self._train(rows, trusted, np.where(self.kept_.any(axis=1), weight, 0.0), CrossEntropy(), known)
 
+    def said(self) -> dict[str, float]:
+        """Return how well trust ranks right above wrong labels of each supervisor, and the share of its labels that stay."""
+        if self.keep == 1:
+            return {}
+        kept = self.kept_.sum(axis=0) / np.maximum(np.isfinite(self.trust_).sum(axis=0), 1)
+        found = list(zip(self.supervisors_, self.auroc_, kept, strict=True))
+        areas = {f"AUROC of trust in {name}": float(area) for name, area, _ in found}
+        return areas | {f"share of labels of {name} kept": float(share) for name, _, share in found}
+
     def _supervisor(
         self, rows: Rows, weak: WeakLabels, known: Known, right: NDArray[np.bool_], j: int
     ) -> tuple[NDArray[np.float64], float]:
@@ -149,15 +164,10 @@ class Trust(OfLearner):
         trust = np.full(len(rows), (good + 1) / (good + bad + 2))
         area = float("nan")
         if min(good, bad) >= FEWEST:
-            balance = np.where(correct, 0.5 / good, 0.5 / bad) * len(correct)
-            table = WeakLabels.from_names(
-                np.where(correct, "right", "wrong").tolist(), ["wrong", "right"], ids=taught.ids
-            )
-            head = LinearHead(on=view).fit(Rows(taught.ids, rows.views), table, sample_weight=balance)
-            margin = np.diff(head.logits(rows), axis=1)[:, 0] + np.log(good / bad)
+            read = [np.asarray(r.view(view), dtype=np.float64) for r in (taught, rows)]
+            sure = sureness(known.weak.probs[there, j]), sureness(weak.probs[:, j])
+            margin, area = tell_right((read[0], sure[0]), (read[1], sure[1]), correct, self.random_state, balanced=True)
             trust = 1 / (1 + np.exp(-margin))
-            fold = deal(taught.view(view), table, self.random_state)
-            area = auroc(cross_fit(with_penalty_of(LinearHead(on=view), head), taught, table, fold)[:, 1], correct)
         granted = dict(zip(taught.ids.tolist(), correct.tolist(), strict=True))
         for at, row in enumerate(rows.ids.tolist()):
             if row in granted:
@@ -170,9 +180,15 @@ class Trust(OfLearner):
         alive = mass > 0
         trust, mass = self.trust_[alive], mass[alive]
         order = np.argsort(-trust, kind="stable")
-        reached = np.cumsum(mass[order])
-        last = np.searchsorted(reached, self.keep * reached[-1] * (1 - ROUNDING))
-        return float(trust[order][min(last, len(order) - 1)])
+        trust, reached = trust[order], np.cumsum(mass[order])
+        wanted = self.keep * reached[-1]
+        last = min(int(np.searchsorted(reached, wanted * (1 - ROUNDING))), len(trust) - 1)
+        tied = np.flatnonzero(np.abs(trust - trust[last]) <= ROUNDING)
+        before = int(tied[0]) - 1
+        # One trust everywhere in a supervisor's labels ties all of them; the nearer share is kept.
+        if before >= 0 and wanted - reached[before] < reached[tied[-1]] - wanted - ROUNDING * reached[-1]:
+            last = before
+        return float(trust[last])
 
     def _two_classes(self, weak: WeakLabels, weight: NDArray[np.float64]) -> None:
         """Raise when the weak labels name several classes and the kept ones only one."""

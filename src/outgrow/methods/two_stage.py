@@ -18,7 +18,7 @@ a gradient of zero at the student that gave them, so a second stage of soft labe
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -65,6 +65,7 @@ class TwoStage(OfLearner):
 
     paper = "shi2025"
     truth = "none"
+    off: ClassVar[dict[str, Any]] = {"drop": 0}
 
     def __init__(self, learner: Any = None, drop: float = 0.3, again: float | None = None, rounds: int = 1):
         self.learner = learner
@@ -140,6 +141,11 @@ class TwoStage(OfLearner):
             self._train(rows, weak, weight * self.kept_, CrossEntropy())
         self.stages_.append(self.student_)
         return self
+
+    def said(self) -> dict[str, float]:
+        """Return what the first stage kept, what is learned from in the end, and how the classes shrank by then."""
+        last = self.restored_.said()
+        return {"share kept at first": self.narrowing_.kept, "share kept in the end": last.pop("share kept"), **last}
 
 
 def _take_back(
