@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_NAMES = {"LanguageModel": "model", "kept_scores": "answers"}
+_NAMES = {"LanguageModel": "model", "kept_scores": "answers", "take_turns": "turns"}
 
 __all__ = list(_NAMES)
 

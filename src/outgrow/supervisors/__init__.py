@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 _NAMES = {
+    "DebateSupervisor": "debate",
     "FileSupervisor": "file",
     "LexiconRule": "lexicon",
     "ModelSupervisor": "model",

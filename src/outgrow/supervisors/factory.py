@@ -8,6 +8,8 @@ r"""Entries of a study file become supervisors; the one table of kinds.
     {file: weak.csv, id: ticket, label: guess}     options: probs, value, source, by, least, encoding, name
     {prompt: smollm2, template: "Review: {input}\nSentiment:", words: {neg: bad, pos: good}}
                                             a language model that is asked; options: calibration, prior, least, max_tokens, revision, name
+    {debate: smollm2, judge: wordllama}     weak judges who read debates of a language model with itself; options: question, words, turns,
+                                            judges, tokens, folds, name
 
 A third party adds a kind by an entry point of the group ``outgrow.supervisors``: a function
 ``make(value, *, classes, kind, names, **options) -> Supervisor``.
@@ -33,7 +35,7 @@ GROUP = "outgrow.supervisors"
 def kinds() -> dict[str, Any]:
     """Return the kinds of supervisor a study may name: ours, and those of installed entry points (not loaded)."""
     theirs = {point.name: point for point in entry_points(group=GROUP)}
-    return {**theirs, "probe": _probe, "rules": _rules, "file": _file, "prompt": _prompt}
+    return {**theirs, "probe": _probe, "rules": _rules, "file": _file, "prompt": _prompt, "debate": _debate}
 
 
 def supervisor(
@@ -92,6 +94,7 @@ _OPTIONS: Mapping[str, tuple[str, ...]] = {
     "rules": ("classes", "name"),
     "file": ("id", "label", "probs", "value", "source", "by", "least", "encoding", "name"),
     "prompt": ("template", "words", "calibration", "prior", "least", "max_tokens", "revision", "name"),
+    "debate": ("judge", "question", "words", "turns", "judges", "tokens", "folds", "name"),
 }
 
 
@@ -191,6 +194,19 @@ def _prompt(value: Any, options: dict[str, Any], *, classes: list[str] | None, k
     given = dict(options)
     made = PromptSupervisor(value, classes, title=given.pop("name", None), **given)
     made.check()
+    return made
+
+
+def _debate(value: Any, options: dict[str, Any], *, classes: list[str] | None, kind: str, **_: Any) -> Supervisor:
+    from outgrow.supervisors.debate import DebateSupervisor
+
+    if not isinstance(value, str) or not value:
+        raise StudyError(f"a debate names the language model that argues, {{debate: smollm2}}; {value!r} names none")
+    if kind == "value":
+        raise StudyError(f"debate {value!r} is about classes, and this task has values; name another supervisor")
+    given = dict(options)
+    made = DebateSupervisor(value, str(given.pop("judge", "wordllama")), title=given.pop("name", None), **given)
+    made.check(classes or [])
     return made
 
 
