@@ -7,6 +7,7 @@ The algebra is derived in our card, not taken from a paper; EleutherAI's ``entro
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +21,14 @@ CLOSE = 1e-8
 Values = NDArray[np.float64]
 
 
-def _gradient(loss: Callable[[Values], float], at: Values) -> Values:
-    """Return the central difference of a loss at logits (n, c)."""
+def _gradient(loss: Callable[..., float], at: Values, *given: Any) -> Values:
+    """Return the central difference of loss(logits, *given) at logits (n, c)."""
     slope = np.empty_like(at)
     for place in np.ndindex(at.shape):
         up, down = at.copy(), at.copy()
         up[place] += STEP
         down[place] -= STEP
-        slope[place] = (loss(up) - loss(down)) / (2 * STEP)
+        slope[place] = (loss(up, *given) - loss(down, *given)) / (2 * STEP)
     return slope
 
 
@@ -56,12 +57,12 @@ def soft_target(seeds: Sequence[int], quick: bool = False) -> Measurement:
         z, y, share = _draw(seed)
         target = (1 - share) * y + share * _softmax(z)
         plain = (1 - share) * (_softmax(z) - y)
-        off = np.abs(_gradient(lambda at, t=target: _cross_entropy(at, t), z) - plain).max()
+        off = np.abs(_gradient(_cross_entropy, z, target) - plain).max()
         logits = torch.tensor(z, requires_grad=True)
         Entropy(share).rows(logits, torch.tensor(y)).sum().backward()
         assert logits.grad is not None
         ours = logits.grad.numpy()
-        code = np.abs(_gradient(lambda at, y=y, c=share: _mixed(at, y, c), z) - ours).max()
+        code = np.abs(_gradient(_mixed, z, y, share) - ours).max()
         worst = max(worst, float(off), float(code))
         table.append(
             {"seed": seed, "largest deviation": max(off, code), "of a true entropy": np.abs(ours - plain).max()}
@@ -88,7 +89,7 @@ def hard_target(seeds: Sequence[int], quick: bool = False) -> Measurement:
         moving = ConfidenceObjective(share, 0.0, "weak")
         weak, weight = torch.tensor(y)[:, None, :], torch.ones(len(y), dtype=torch.float64)
         made = moving.targets(torch.tensor(z), weak, weight, 1.0, {})[0].numpy()
-        off = np.abs(_gradient(lambda at, t=made: _cross_entropy(at, t), z) - (_softmax(z) - made)).max()
+        off = np.abs(_gradient(_cross_entropy, z, made) - (_softmax(z) - made)).max()
         plain = np.abs(_softmax(z) - made - (1 - share) * (_softmax(z) - y)).max()
         worst = max(worst, float(off))
         table.append({"seed": seed, "largest deviation": off, "from plain cross-entropy": plain})
@@ -114,7 +115,7 @@ def product_point(seeds: Sequence[int], quick: bool = False) -> Measurement:
         for _ in range(400):
             z = np.log(loss.targets(torch.tensor(z), weak, weight, 1.0, {})[0].numpy())
         target = loss.targets(torch.tensor(z), weak, weight, 1.0, {})[0].numpy()
-        slope = np.abs(_gradient(lambda at, t=target: _cross_entropy(at, t), z)).max()
+        slope = np.abs(_gradient(_cross_entropy, z, target)).max()
         sharp = y ** (alpha / (1 - beta))
         off = max(float(np.abs(_softmax(z) - sharp / sharp.sum(-1, keepdims=True)).max()), float(slope))
         worst = max(worst, off)

