@@ -191,8 +191,9 @@ def make_plan(
                     "views": views,
                     "seed": seed,
                 }
-                # What reads a matrix and learns from truth can do so anywhere; rules and files need the inputs and ids held here.
-                keys.append(add("labels", key, label, (), spec, local=not (taught and uses)))
+                # What reads a matrix and learns from truth can do so anywhere; rules, files and debates need the inputs held here.
+                anywhere = taught and uses and not getattr(supervisor, "reads_inputs", False)
+                keys.append(add("labels", key, label, (), spec, local=not anywhere))
             tables[group, seed] = tuple(keys)
         for student in study.students:
             view = view_name(student)

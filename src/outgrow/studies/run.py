@@ -200,17 +200,33 @@ def dry_run(ready: Ready) -> dict[str, Any]:
     plan = ready.plan()
     jobs += [{"kind": j.kind, "label": j.label, "stored": ready.store.path(j.key).is_dir()} for j in plan.jobs]
     heads = sum(not j["stored"] for j in jobs if j["kind"] in ("reference", "student", "labels"))
+    talk, told = _talk(ready)
     rows = max(len(r.transfer) for r in ready.roles.values())
     # A cross-validated head on 2,000 rows of 576 features takes about a second of one core.
     fits = heads * max(0.2, rows / 2000) / _cores()
     return {
         "jobs": jobs,
         "stored": sum(j["stored"] for j in jobs),
-        "seconds": None if cost.seconds is None else round(cost.seconds + fits, 1),
+        "seconds": None if cost.seconds is None or talk is None else round(cost.seconds + talk + fits, 1),
         "bytes": cost.bytes,
         "download": cost.download,
-        "notes": list(ready.notes),
+        "notes": [*ready.notes, *told],
     }
+
+
+def _talk(ready: Ready) -> tuple[float | None, list[str]]:
+    """Return what supervisors who hold debates say of their cost; seconds are None where one cannot tell."""
+    total: float | None = 0.0
+    told = []
+    for one in ready.supervisors.values():
+        if not hasattr(one, "cost"):
+            continue
+        one.store = ready.store
+        seconds, sentence = one.cost(ready.task.inputs, ready.task.classes.tolist())
+        if seconds != 0:
+            told.append(sentence)
+        total = None if total is None or seconds is None else total + seconds
+    return total, told
 
 
 def environment() -> dict[str, Any]:

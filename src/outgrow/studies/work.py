@@ -102,7 +102,9 @@ def do_labels(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
         from sklearn.base import clone
 
         teach = context.roles(spec["roles"]).teach
-        supervisor = clone(supervisor)
+        told, supervisor = getattr(supervisor, "say", None), clone(supervisor)
+        if hasattr(supervisor, "store"):
+            supervisor.store, supervisor.say = context.store, told
         if "random_state" in supervisor.get_params():
             supervisor.set_params(random_state=spec["seed"])
         supervisor.fit(rows.at(teach), context.task(spec).truth_table(teach))
