@@ -16,7 +16,8 @@ does not (``docs/debate.md``); :mod:`outgrow.worlds.debate` tests the mechanism 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -33,6 +34,7 @@ from outgrow.tasks.rows import INPUTS, Rows
 __all__ = ["DebateSupervisor"]
 
 _VIEW = "debate"
+_MINUTE = 60.0
 
 
 class DebateSupervisor(BaseEstimator):
@@ -83,8 +85,9 @@ class DebateSupervisor(BaseEstimator):
     needs_truth = True
     # Debates are about the raw inputs, so labels are made in the process that holds them.
     reads_inputs = True
-    # Set by a study; None is the cache folder's.
+    # Set by a study: where debates are kept (None is the cache folder), and who is told how far they are.
     store: Store | None = None
+    say: Callable[[str], None] | None = None
 
     def __init__(
         self,
@@ -246,7 +249,7 @@ class DebateSupervisor(BaseEstimator):
     def _debater(self) -> Any:
         from outgrow.generation.model import LanguageModel
 
-        return LanguageModel(self.model)
+        return LanguageModel(self.model, say=self.say)
 
     def _transcripts(self, rows: Rows) -> tuple[dict[int, Transcript], float]:
         """Return the debates of these rows, and the share of speeches that are empty."""
@@ -254,9 +257,25 @@ class DebateSupervisor(BaseEstimator):
         if view is None or view.matrix or not all(isinstance(view.values[i], str) for i in rows.ids):
             raise InputError(f"supervisor {self.name!r} debates texts, and these rows have no inputs that are texts")
         inputs = view.values if isinstance(view.values, list) else list(view.values)
-        found = hold(self._debater(), inputs, rows.ids, self.motion_, self.store or Store(), view.fingerprint())
+        store = self.store or Store()
+        found = hold(
+            self._debater(), inputs, rows.ids, self.motion_, store, view.fingerprint(), tick=self._told(len(rows))
+        )
         said = [text for t in found.values() for debate in t.debates for _, text in debate]
         return found, sum(not text for text in said) / max(len(said), 1)
+
+    def _told(self, rows: int) -> Callable[[int], None]:
+        """Return what says every minute how far the debates are."""
+        done, last = 0, time.monotonic()
+
+        def tick(more: int) -> None:
+            nonlocal done, last
+            done += more
+            if self.say is not None and time.monotonic() - last > _MINUTE:
+                last = time.monotonic()
+                self.say(f"{self.name}: {done:,} of {rows:,} rows are debated")
+
+        return tick
 
     def _heard(self, rows: Rows, found: Mapping[int, Transcript], m: int) -> Rows:
         """Return the rows with what judge m reads as one matrix; rows of the task that were not asked for are zero in it."""
@@ -296,8 +315,6 @@ def _weights(debater: Any) -> float | None:
 
 def _seconds_a_weight() -> float:
     """Time one weight of one token in a batch of scripts, on this machine now."""
-    import time
-
     import torch
 
     left, right = torch.zeros(64, 512), torch.zeros(512, 2048)
