@@ -59,11 +59,13 @@ def growing_chain(seeds: Sequence[int], quick: bool = False) -> Measurement:
 def _hops(
     pairs: Sequence[Any], seeds: Sequence[int], quick: bool, chain: Callable[[Draw], Any], views: tuple[str, ...] = ()
 ) -> Measurement:
-    from outgrow.methods.naive import Naive
-
     def measure(d: Draw) -> dict[str, Any]:
-        students = {"one hop": Naive(d.head()), "three hops": chain(d)}
-        return {k: d.right(d.fit(m)) for k, m in students.items()} | {"floor": d.floor(), "ceiling": d.ceiling()}
+        return {
+            "one hop": d.naive(),
+            "three hops": d.right(d.fit(chain(d))),
+            "floor": d.floor(),
+            "ceiling": d.ceiling(),
+        }
 
     scores, blocks, table = paired_cells(pairs, seeds, measure, quick, views)
     gaps = [float((c - f).mean()) for c, f in zip(scores["ceiling"], scores["floor"], strict=True)]
@@ -89,12 +91,11 @@ CONFIDENT = (PAIRS[0], PAIRS[1], PAIRS[3])
 @lru_cache(maxsize=8)
 def pooled(make: Callable[[Draw], Any], seeds: tuple[int, ...], quick: bool) -> tuple[Any, list[str], list[Any]]:
     """Fit a method beside naive in three real cells; two claims read the same students."""
-    from outgrow.methods.naive import Naive
 
     def measure(d: Draw) -> dict[str, Any]:
         return {
             "supervisor": d.floor(),
-            "naive": d.right(d.fit(Naive(d.head()))),
+            "naive": d.naive(),
             "student": d.right(d.fit(make(d))),
         }
 

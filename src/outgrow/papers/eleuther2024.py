@@ -123,11 +123,10 @@ def by_component(seeds: Sequence[int], quick: bool = False) -> Measurement:
 def student(seeds: Sequence[int], quick: bool = False) -> Measurement:
     """The student of filtered rows minus that of a random drop at the same retention."""
     from outgrow.methods.filtering import Filtering
-    from outgrow.methods.naive import Naive
 
     def measure(d: Draw) -> dict[str, Any]:
         return {
-            "naive": d.right(d.fit(Naive(d.head()))),
+            "naive": d.naive(),
             "filtered": d.right(d.fit(Filtering(d.head(), drop=0.3))),
             "random drop": d.right(d.fit(Filtering(d.head(), by="random", drop=0.3, random_state=d.seed))),
         }

@@ -23,14 +23,13 @@ CELLS = (PAIRS[0], PAIRS[1], PAIRS[3])
 
 @lru_cache(maxsize=2)
 def _stages(seeds: tuple[int, ...], quick: bool) -> tuple[Any, list[str], list[Any]]:
-    from outgrow.methods.naive import Naive
     from outgrow.methods.two_stage import TwoStage
 
     def measure(d: Draw) -> dict[str, Any]:
         # The second stage's students hold the first stage's, which is the same in both.
         filtered, everything = d.fit(TwoStage(d.head())), d.fit(TwoStage(d.head(), again=0.0))
         return {
-            "naive": d.right(d.fit(Naive(d.head()))),
+            "naive": d.naive(),
             "first": d.right(filtered.stages_[0]),
             "second": d.right(filtered),
             "unfiltered": d.right(everything),

@@ -43,8 +43,8 @@ def chosen(names: Sequence[str] = ()) -> list[Claim]:
     return [c for c in every if {c.name, c.subject, c.paper} & set(names)]
 
 
-def record(claim: Claim, measured: Measurement, quick: bool, seconds: float) -> Record:
-    """Return what is kept of a measured claim: plain values."""
+def record(claim: Claim, measured: Measurement, quick: bool, seconds: float, key: str | None = None) -> Record:
+    """Return what is kept of a measured claim: plain values. ``key`` is the one from before the measurement."""
     seeds = claim.seeds_of(quick)
     return {
         **_words(claim),
@@ -53,7 +53,7 @@ def record(claim: Claim, measured: Measurement, quick: bool, seconds: float) -> 
         "figures": measured.text(),
         "seeds": list(seeds),
         "form": "quick" if quick else "full",
-        "key": claim.key(quick),
+        "key": claim.key(quick) if key is None else key,
         "cpu_seconds": round(seconds, 1),
         "measurement": measured.as_dict(),
     }
@@ -123,14 +123,15 @@ def judge(
     held = read_records(folder, quick) if folder is not None else {}
     done, errors = [], []
     for at, claim in enumerate(wanted, 1):
-        old = held.get(claim.name)
-        if old is not None and old["key"] == claim.key(quick) and not again:
+        # Named before it is measured: the sources may be edited meanwhile.
+        old, key = held.get(claim.name), claim.key(quick)
+        if old is not None and old["key"] == key and not again:
             done.append({**old, **_words(claim)})
             say(f"{at}/{len(wanted)}  {claim.name}: {old['verdict']} (kept)")
             continue
         began = time.process_time()
         try:
-            new = record(claim, claim.measured(quick), quick, time.process_time() - began)
+            new = record(claim, claim.measured(quick), quick, time.process_time() - began, key)
         except OutgrowError as error:
             errors.append(f"{claim.name}: {error}")
             say(f"{at}/{len(wanted)}  {errors[-1]}")
