@@ -124,14 +124,15 @@ def _make(
         write_json(folder / _NOTES, {**recipe, "counts": fields})
         return recipe
 
-    with _bar(progress, f"encoding with {name}", sum(s.size for s in shards)) as tick:
+    with work_bar(progress, f"encoding with {name}", sum(s.size for s in shards)) as tick:
         build_views(
             store, task.key, keys, shards, (len(inputs), enc.width), read, finish=finish, journal=journal, tick=tick
         )
 
 
 @contextlib.contextmanager
-def _bar(progress: bool, what: str, total: int) -> Iterator[Callable[[int], None]]:
+def work_bar(progress: bool, what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Draw a bar of work on standard error, where that is a terminal; yield what to tell it of work done."""
     if not (progress and sys.stderr.isatty()):
         yield lambda size: None
         return
@@ -220,7 +221,7 @@ def encode_new(
         matrix = np.zeros((len(inputs), enc.width), dtype=np.float32)
         counts = Counts()
         shards = enc.plan(inputs)
-        with _bar(progress, f"encoding with {name}", sum(s.size for s in shards)) as tick:
+        with work_bar(progress, f"encoding with {name}", sum(s.size for s in shards)) as tick:
             for shard in shards:
                 found, met = enc.read([inputs[i] for i in shard.rows], [layer])
                 matrix[shard.rows] = found[layer]

@@ -12,7 +12,7 @@ from outgrow.encoders.views import ViewSpec, Wanted, groups, named
 from outgrow.store import Store
 from outgrow.tasks.rows import INPUTS
 
-__all__ = ["Estimate", "estimate"]
+__all__ = ["Estimate", "estimate", "pass_seconds"]
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,6 @@ def _cost(task: Any, group: Sequence[ViewSpec], store: Store) -> Estimate:
 
 
 def _seconds(task: Any, enc: Any, deepest: int) -> float:
-    import time
-
-    import torch
-
     inputs = task.inputs
     sample = range(0, len(inputs), max(1, len(inputs) // 500))
     tokens = (
@@ -90,6 +86,15 @@ def _seconds(task: Any, enc: Any, deepest: int) -> float:
         / max(len(sample), 1)
         * len(inputs)
     )
+    return pass_seconds(tokens, deepest, enc.width)
+
+
+def pass_seconds(tokens: float, layers: int, width: int) -> float:
+    """Return about how long a transformer reads so many tokens on this machine now."""
+    import time
+
+    import torch
+
     left, right = torch.zeros(512, 512), torch.zeros(512, 2048)
     times = []
     for _ in range(6):
@@ -98,4 +103,4 @@ def _seconds(task: Any, enc: Any, deepest: int) -> float:
         times.append(time.perf_counter() - start)
     rate = 2 * 512 * 512 * 2048 / min(times)
     # Around three quarters of the product's rate reach the tokens; attention and padding take the rest.
-    return float(tokens * 2 * 12 * deepest * enc.width**2 / (0.75 * rate))
+    return float(tokens * 2 * 12 * layers * width**2 / (0.75 * rate))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +177,14 @@ class Evaluation(Measured):
             return cls(np.asarray(ids), {}, tables, None, metric=metric, missing=reasons, **others)
         score = {r: row_score(metric, o, truth) for r, o in tables.items()}
         return cls(np.asarray(ids), score, tables, np.asarray(truth), metric=metric, missing=reasons, **others)
+
+    def with_role(self, role: str, output: ArrayLike) -> Evaluation:
+        """Return the same with the predictions of one more role, scored where there is truth."""
+        table = np.asarray(output, dtype=np.float64)
+        score = dict(self.score)
+        if self.truth is not None:
+            score[role] = row_score(self.metric, table, self.truth, None if self.classes is None else len(self.classes))
+        return replace(self, score=score, outputs={**(self.outputs or {}), role: table})
 
     def save(self, folder: str | Path) -> Path:
         """Write npy files and ``evaluation.json`` into a folder (made if absent); the JSON comes last, so a cut write cannot be loaded."""

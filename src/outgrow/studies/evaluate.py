@@ -125,7 +125,13 @@ def check_budget(name: str, budget: int | None, teach: int) -> None:
 
 
 def grant(
-    method: Any, task: Task, X: Rows, weak: WeakLabels, roles: Roles, budget: int | None = None
+    method: Any,
+    task: Task,
+    X: Rows,
+    weak: WeakLabels,
+    roles: Roles,
+    budget: int | None = None,
+    own: WeakLabels | None = None,
 ) -> dict[str, Any]:
     """Build the keywords that a method's ``fit`` asks for, after checking that all it needs is there.
 
@@ -139,11 +145,13 @@ def grant(
     budget : int, optional
         How many teach rows of truth to grant, drawn by the roles' seed: a larger budget holds a smaller one. Default: the method's own
         ``budget``, and all of them where it has none.
+    own : WeakLabels, optional
+        The strong model's own answers on the transfer rows at least, given without truth.
 
     Returns
     -------
     dict
-        ``known`` and ``select`` where the method asks for them.
+        ``known``, ``select`` and ``own`` where the method asks for them.
 
     Raises
     ------
@@ -161,8 +169,8 @@ def grant(
         teach = teach[np.sort(order[:budget])]
     known = Known(X.at(teach), weak.at(teach), task.truth_at(teach)) if needs.known and len(teach) else None
     select = (X.at(roles.select), weak.at(roles.select)) if needs.select and len(roles.select) else None
-    needs.check(name, X.views, weak.sources, known=known, select=select)
-    asked = {"known": known, "select": select}
+    needs.check(name, X.views, weak.sources, known=known, select=select, own=own)
+    asked = {"known": known, "select": select, "own": own}
     return {k: v for k, v in asked.items() if getattr(needs, k)}
 
 

@@ -15,13 +15,14 @@ from outgrow.fingerprints import code_version
 from outgrow.scores.evaluation import Cell, Evaluation
 from outgrow.scores.intervals import Interval
 from outgrow.store import read_json
+from outgrow.studies.own import beside
 from outgrow.studies.plan import Cellwork, Job, Plan, student_name, view_name
 from outgrow.studies.ready import Ready
 from outgrow.studies.results import FORECAST_COLUMNS, Results
 from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.rows import INPUTS
 
-__all__ = ["gather", "pooled_forecasts", "save_best", "write_rows"]
+__all__ = ["fit_seconds", "gather", "pooled_forecasts", "save_best", "write_rows"]
 
 Names = tuple[str, str, str]
 
@@ -35,7 +36,10 @@ def gather(ready: Ready, plan: Plan, failures: Sequence[tuple[Job, str]], enviro
     for work in plan.cells:
         if store.get(work.evaluation) is not None:
             by_cell.setdefault(_names(work), []).append(work)
-    cells = tuple(Cell([Evaluation.load(store.path(w.evaluation)) for w in works]) for works in by_cell.values())
+    cells = tuple(
+        Cell([beside(Evaluation.load(store.path(w.evaluation)), store, plan.own.get(w.cell["student"])) for w in works])
+        for works in by_cell.values()
+    )
     findings = [f for cell in cells for name in ready.audits for f in find("audits", name)().examine(cell)]
     details = pd.DataFrame([_detail(ready, w, plan) for works in by_cell.values() for w in works])
     forecasts = [
@@ -45,6 +49,9 @@ def gather(ready: Ready, plan: Plan, failures: Sequence[tuple[Job, str]], enviro
         [{"job": j.label, "kind": j.kind, "error": e} for j, e in failures], columns=["job", "kind", "error"]
     )
     quality, flags = _quality(ready, plan)
+    said = [
+        read_json(store.path(key) / "about.json")["said"] for key in dict.fromkeys(plan.own.values()) if store.get(key)
+    ]
     return Results(
         name=ready.study.name,
         kind=ready.task.kind,
@@ -54,7 +61,7 @@ def gather(ready: Ready, plan: Plan, failures: Sequence[tuple[Job, str]], enviro
         quality=quality,
         forecasts=pd.DataFrame(forecasts, columns=list(FORECAST_COLUMNS)),
         findings=tuple(findings),
-        notes=tuple(dict.fromkeys([*ready.notes, *_reasons(cells), *flags])),
+        notes=tuple(dict.fromkeys([*ready.notes, *_reasons(cells), *flags, *filter(None, said)])),
         failures=failed,
         environment=dict(environment),
         fingerprints=_fingerprints(ready),
@@ -78,6 +85,20 @@ def _detail(ready: Ready, work: Cellwork, plan: Plan) -> dict[str, Any]:
     }
     line |= {f"penalty_{role}": value for role, value in reference["penalties"].items()}
     return line | {"labels_key": "+".join(work.labels), "reference_key": work.reference, "student_key": work.student}
+
+
+def fit_seconds(ready: Ready, plan: Plan) -> list[dict[str, Any]]:
+    """Return the mean CPU seconds of a student's fit for each cell, as the store's manifests hold them."""
+    from outgrow.store import MANIFEST
+
+    found: dict[Names, list[float]] = {}
+    for work in plan.cells:
+        if ready.store.get(work.student) is not None:
+            recipe = read_json(ready.store.path(work.student) / MANIFEST)["recipe"] or {}
+            if "cpu_seconds" in recipe:
+                found.setdefault(_names(work), []).append(float(recipe["cpu_seconds"]))
+    keys = ("supervisor", "student", "method")
+    return [{**dict(zip(keys, names, strict=True)), "seconds": float(np.mean(s))} for names, s in found.items()]
 
 
 def _forecasts(ready: Ready, works: Sequence[Cellwork], cell: Cell) -> list[dict[str, Any]]:
@@ -267,6 +288,13 @@ def write_rows(ready: Ready, plan: Plan, results: Results, folder: Path, show_te
         for j, source in enumerate(weak.sources):
             table[f"label {source.name}"] = np.where(named[:, j] >= 0, classes[named[:, j]], None)
             table[f"probability {source.name}"] = np.where(weak.covered[:, j], weak.probs[:, j].max(axis=1), np.nan)
+        if (key := plan.own.get(work.cell["student"])) and (asked := ready.store.get(key)):
+            own = WeakLabels.load(asked)
+            said, sure = np.full(len(task), None, dtype=object), np.full(len(task), np.nan)
+            first = own.hard()[:, 0]
+            said[own.ids] = np.where(first >= 0, classes[first], None)
+            sure[own.ids] = np.where(own.any_covered, own.probs[:, 0].max(axis=1), np.nan)
+            table["label self"], table["probability self"] = said, sure
         table["label student"] = classes[output.argmax(axis=1)]
         table["probability student"] = output.max(axis=1)
         # Half the total difference of the two probability vectors: 0 the same, 1 sure of different classes.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from outgrow.errors import StudyError
+from outgrow.errors import NeedsError, StudyError
 from outgrow.fingerprints import code_version, environment_key, fingerprint
 from outgrow.studies.study import StudentSpec, Study, method_of
 from outgrow.tasks.needs import Needs
@@ -63,6 +63,7 @@ class Plan:
     jobs: tuple[Job, ...]
     cells: tuple[Cellwork, ...]
     labels: Mapping[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
+    own: Mapping[str, str] = field(default_factory=dict)
 
 
 def learner_spec(student: StudentSpec, view: str, kind: str, seed: int) -> dict[str, Any]:
@@ -85,8 +86,31 @@ def method_name(entry: Any) -> str:
     return name + (f"({', '.join(f'{k}={v}' for k, v in params.items())})" if params else "")
 
 
-def check_needs(study: Study, views: list[str], sources: Mapping[str, list[Any]], roles: Roles, kind: str) -> None:
+def check_needs(
+    study: Study,
+    views: list[str],
+    sources: Mapping[str, list[Any]],
+    roles: Roles,
+    kind: str,
+    classes: int = 2,
+    *,
+    alone: bool = True,
+    asked: Collection[str] = (),
+) -> dict[str, dict[str, str]]:
     """Say before any work what a method lacks, which of its parameters is out of range, and which head is of the wrong kind.
+
+    Parameters
+    ----------
+    alone : bool
+        False for one of several studies that are compared: a method that can run with none of its supervisors is left out of it then,
+        and is no error.
+    asked : collection of str
+        Encoders whose language model gives answers of its own.
+
+    Returns
+    -------
+    dict
+        Method's name -> supervisor -> why the method is left out there.
 
     Raises
     ------
@@ -106,15 +130,36 @@ def check_needs(study: Study, views: list[str], sources: Mapping[str, list[Any]]
     shown = [student_name(s, view_name(s)) for s in study.students]
     if twice := [name for i, name in enumerate(shown) if name in shown[:i]]:
         raise StudyError(f"two students are called {twice[0]!r}; remove one, or give it a name")
+    own = True if all(student.encoder in asked for student in study.students) else None
+    left_out: dict[str, dict[str, str]] = {}
     for entry in study.methods:
         name, params = method_of(entry)
         method = build_method({"name": name, "params": params}, {"head": fitting, "on": None})
-        if hasattr(method, "check"):
+        refuses = getattr(method, "refuses", lambda *given: None)
+        refused = {g: reason for g, group in sources.items() if (reason := refuses(kind, classes, group))}
+        if alone and len(refused) == len(sources):
             method.check()
+            raise NeedsError(next(iter(refused.values())))
+        if refused:
+            left_out[method_name(entry)] = refused
         needs: Needs = method.needs()
         check_budget(name, getattr(method, "budget", None), len(roles.teach))
-        for group in sources.values():
-            needs.check(name, views, group, known=len(roles.teach) or None, select=len(roles.select) or None)
+        for group in (sources[g] for g in sources if g not in refused):
+            needs.check(name, views, group, known=len(roles.teach) or None, select=len(roles.select) or None, own=own)
+    if all(len(left_out.get(method_name(entry), ())) == len(sources) for entry in study.methods):
+        raise NeedsError(next(reason for refused in left_out.values() for reason in refused.values()))
+    return left_out
+
+
+def left_out_notes(left_out: Mapping[str, Mapping[str, str]], groups: int) -> list[str]:
+    """Write a sentence for each method and reason."""
+    notes = []
+    for method, refused in left_out.items():
+        for reason in dict.fromkeys(refused.values()):
+            where = [group for group, why in refused.items() if why == reason]
+            of = "" if len(where) == groups else f" of {', '.join(where)}"
+            notes.append(f"{method} is left out{of}: {reason}.")
+    return notes
 
 
 def make_plan(
@@ -128,6 +173,8 @@ def make_plan(
     truth_key: str,
     forecasts: list[str],
     metric: str,
+    left_out: Mapping[str, Mapping[str, str]] | None = None,
+    own: Mapping[str, str] | None = None,
 ) -> Plan:
     """Lay out the jobs of a study.
 
@@ -147,6 +194,10 @@ def make_plan(
         Names of the forecasts to take.
     metric : str
         What gain and PGR use.
+    left_out : mapping, optional
+        What :func:`check_needs` returned: no job is laid out for these.
+    own : mapping, optional
+        Student's name -> key of its model's own answers.
     """
     from outgrow.catalogue import find
     from outgrow.studies.work import build_method
@@ -211,16 +262,21 @@ def make_plan(
                 read = [views[v]["key"] for v in sorted(method.needs().views)]
                 truths = [teach_truth, transfer_truth, at]
                 key = fingerprint("reference", method.reference(), read, truths, env, work)
+                refused = (left_out or {}).get(method_name(entry), {})
+                if len(refused) == len(groups):
+                    continue
                 reference = add("reference", key, f"direct and ceiling of {shown}, seed {seed}", (), common)
-                for group in groups:
+                for group in (g for g in groups if g not in refused):
                     table = tables[group, seed]
                     granted = [teach_truth, at["teach"]] if method.needs().known else None
                     predictors = [find("forecasts", f) for f in forecasts]
                     parts = [method, read, list(table), at["transfer"], at["select"], granted, predictors, env, work]
+                    asked = [own[shown]] if own and method.needs().own else []
+                    parts += asked
                     key = fingerprint("student", *parts)
                     label = f"{group} -> {shown}, {method_name(entry)}, seed {seed}"
-                    spec = {**common, "labels": list(table), "forecasts": forecasts}
-                    fitted = add("student", key, label, table, spec)
+                    spec = {**common, "labels": list(table), "forecasts": forecasts, "own": asked}
+                    fitted = add("student", key, label, (*table, *asked), spec)
                     names = {"task": task.name, "supervisor": group, "student": shown, "method": method_name(entry)}
                     key = fingerprint(
                         "evaluation", fitted, reference, list(table), at, test_truth, metric, names, seed, work

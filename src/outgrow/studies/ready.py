@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outgrow.errors import StudyError
+from outgrow.errors import LabelsError, StudyError
 from outgrow.fingerprints import fingerprint
 from outgrow.store import Journal, Store, write_json
-from outgrow.studies.plan import Plan, check_needs, make_plan, view_name
+from outgrow.studies.plan import Plan, check_needs, left_out_notes, make_plan, view_name
 from outgrow.studies.study import Study, TaskSpec, method_of
 from outgrow.tasks.rows import INPUTS, Rows, View
 from outgrow.tasks.split import ROLES, Roles, sample, split
@@ -47,6 +47,10 @@ class Ready:
         Matrices given beside the task, by view name.
     entries : mapping
         Supervisor's name -> its line in the study.
+    left_out : mapping
+        Method's name -> supervisor -> why the method does not run there.
+    asked : mapping
+        Encoder's name -> how its language model is asked for ``self``.
     """
 
     study: Study
@@ -62,11 +66,18 @@ class Ready:
     notes: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     entries: Mapping[str, Any] = field(default_factory=dict)
+    left_out: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def supervisors(self) -> dict[str, Any]:
         """All supervisors by name."""
         return {s.name: s for group in self.groups.values() for s in group}
+
+    @property
+    def answering(self) -> dict[str, Any]:
+        """All who are asked for labels or for ``self``, by name."""
+        return {**self.supervisors, **{question.name: question for question in self.asked.values()}}
 
     def keys(self) -> dict[str, dict[str, str]]:
         """Return the key and file of each view, from names alone where it is not made yet."""
@@ -85,18 +96,25 @@ class Ready:
 
     def plan(self) -> Plan:
         """Lay out the jobs. Roles and truth are stored first, because jobs in other processes read them."""
-        return make_plan(
+        from outgrow.studies.own import own_jobs
+
+        roles_keys = {seed: self._roles_key(r) for seed, r in self.roles.items()}
+        asking, own = own_jobs(self, roles_keys)
+        plan = make_plan(
             self.study,
             self.task,
             self.groups,
             self.entries,
             self.keys(),
             self.roles,
-            {seed: self._roles_key(r) for seed, r in self.roles.items()},
+            roles_keys,
             self._truth_key(),
             list(self.forecasts),
             self.metric,
+            self.left_out,
+            own,
         )
+        return replace(plan, jobs=(*asking, *plan.jobs), own=own)
 
     def _is_given(self, name: str) -> bool:
         return name == INPUTS or name in self.extra
@@ -213,6 +231,7 @@ def make_ready(
     views: Mapping[str, Any] | None = None,
     store: Store | None = None,
     say: Say = lambda sentence: None,
+    alone: bool = True,
 ) -> Ready:
     """Load, split, build and check; say in one sentence what cannot be done, before any work.
 
@@ -223,6 +242,8 @@ def make_ready(
         In place of the one the study names.
     views : mapping, optional
         Further matrices (N, d) of the task's rows, by view name.
+    alone : bool
+        False for one of several studies: a method that can run with none of its supervisors is left out of it and is no error.
 
     Raises
     ------
@@ -273,7 +294,7 @@ def make_ready(
             wanted.setdefault(on, on)
     for student in study.students:
         wanted.setdefault(view_name(student), student.view())
-    for view in _method_views(study, task.kind):
+    for view in _method_views(study, task.kind, alone):
         wanted.setdefault(view, view)
     from outgrow.encoders.encode import view_key
 
@@ -285,8 +306,18 @@ def make_ready(
                 )
             if name != INPUTS:
                 view_key(task, spec)
-    sources = {g: [_Planned(s.name, getattr(s, "on", None)) for s in group] for g, group in groups.items()}
-    check_needs(study, list(wanted), sources, roles[study.seeds[0]], task.kind)
+    from outgrow.studies.own import own_questions
+
+    asked, mute = own_questions(study, task)
+    notes += mute
+    sources = {
+        g: [_Planned(s.name, s.on if getattr(s, "on", None) in wanted else None) for s in group]
+        for g, group in groups.items()
+    }
+    refused = check_needs(
+        study, list(wanted), sources, roles[study.seeds[0]], task.kind, c or 0, alone=alone, asked=asked
+    )
+    notes += left_out_notes(refused, len(groups))
     select = all(len(r.select) for r in roles.values())
     kept = tuple(f for f in forecasts if select or not find("forecasts", f)().needs().select)
     if len(kept) < len(forecasts):
@@ -306,6 +337,8 @@ def make_ready(
         tuple(dict.fromkeys(notes)),
         extra,
         entries,
+        refused,
+        asked,
     )
 
 
@@ -317,16 +350,24 @@ class _Planned:
     view: str | None
 
 
-def _method_views(study: Study, kind: str) -> list[str]:
+def _method_views(study: Study, kind: str, alone: bool) -> list[str]:
     """Return the views that methods name beside the student's own, such as those of a chain."""
     from outgrow.studies.work import build_method
 
     head = {"head": "ridge" if kind == "value" else "linear", "on": None}
     made = [build_method(dict(zip(("name", "params"), method_of(m))), head) for m in study.methods]
+    views: set[str] = set()
     for method in made:
-        if hasattr(method, "check"):
-            method.check()
-    return sorted({view for method in made for view in method.needs().views})
+        try:
+            if hasattr(method, "check"):
+                method.check()
+        except LabelsError:
+            # Not for this kind of task; a study that stands alone says so, one of several leaves it out.
+            if alone:
+                raise
+            continue
+        views |= method.needs().views
+    return sorted(views)
 
 
 def _groups(

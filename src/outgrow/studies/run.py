@@ -8,19 +8,22 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from outgrow.encoders.encode import work_bar
 from outgrow.errors import LabelsError, OutgrowError, StudyError
-from outgrow.store import Journal, Store, lock, private_folder
+from outgrow.store import Journal, Store, lock, private_folder, write_json
 from outgrow.studies.executors import run_jobs
-from outgrow.studies.gather import gather, save_best, write_rows
+from outgrow.studies.gather import fit_seconds, gather, save_best, write_rows
+from outgrow.studies.own import asks_before, own_seconds
 from outgrow.studies.plan import Job, Plan
 from outgrow.studies.ready import Ready, Say
 from outgrow.studies.results import Results
 from outgrow.studies.work import Context, do
 
-__all__ = ["carry_out", "do_jobs", "dry_run"]
+__all__ = ["alone", "carry_out", "do_jobs", "dry_run", "own_folder"]
 
 
 Pages = Callable[[Results], Mapping[str, str]]
@@ -48,14 +51,17 @@ def carry_out(
     pages : callable, optional
         Writes a report: from results to file name and text. It is handed in, because reports stand above studies.
     """
-    folder = _own(Path(folder))
+    folder = own_folder(Path(folder))
     journal = Journal(folder / "journal.jsonl")
-    with _alone(folder, say):
+    with alone(folder, say):
         ready.store.remember_run(ready.task.key, ready.study.name, folder)
         start = time.perf_counter()
         journal.write("start", study=ready.study.name, task=ready.task.key)
         ready.study.write(folder / "study.yaml")
         ready.lay_down()
+        for one in ready.answering.values():
+            if hasattr(one, "bar"):
+                one.say, one.bar = say, partial(work_bar, progress)
         failures, first = label_first(ready, journal, say)
         ready = ready.encode_views(progress=progress, say=say, journal=journal)
         encoded = time.perf_counter()
@@ -70,7 +76,7 @@ def carry_out(
 
 
 def label_first(ready: Ready, journal: Journal, say: Say) -> tuple[list[tuple[Job, str]], set[str]]:
-    """Take the labels of rules and files, which need no view: what is wrong with them is said before anything is encoded.
+    """Take the labels of rules, files and prompts, which need no view: what is wrong is said before anything is encoded.
 
     Returns
     -------
@@ -85,17 +91,13 @@ def label_first(ready: Ready, journal: Journal, say: Say) -> tuple[list[tuple[Jo
         When every line of the study's supervisors fails because of what it was given.
     """
     plan = ready.plan()
-    here = [j for j in plan.jobs if j.kind == "labels" and j.local and _reads_no_view(ready, j)]
+    here = [j for j in plan.jobs if asks_before(j, ready.supervisors)]
     here = _missing(ready.store, here, say)
     wrong: set[str] = set()
     failures = do_jobs(ready, replace(plan, jobs=tuple(here)), journal, 1, False, say, wrong=wrong)
     if failures and all(wrong & set(keys) for keys in plan.labels.values()):
         raise LabelsError(f"no supervisor can label the rows: {failures[0][1]}")
     return failures, {j.key for j in here}
-
-
-def _reads_no_view(ready: Ready, job: Job) -> bool:
-    return getattr(ready.supervisors[job.spec["supervisor"]], "on", None) is None
 
 
 def _missing(store: Store, jobs: Sequence[Job], say: Say) -> list[Job]:
@@ -139,7 +141,7 @@ def do_jobs(
     if held:
         journal.write("held", jobs=held)
         say(f"{held} of {len(plan.jobs)} jobs are stored from before")
-    context = Context(store, rows=ready.rows, supervisors=ready.supervisors)
+    context = Context(store, rows=ready.rows, supervisors=ready.answering)
     before = {job.key for job, _ in failures}
     outcomes = run_jobs(todo, lambda spec: do(spec, context), processes=processes, root=str(store.root), failed=before)
     # Closed here and not when it is collected: an interrupt that lands in this loop must end the workers at once.
@@ -172,6 +174,7 @@ def _write(
     write_rows(ready, plan, results, folder, show_text)
     journal.write("wrote", what="rows")
     results.save(folder)
+    write_json(folder / "costs.json", fit_seconds(ready, plan))
     journal.write("wrote", what="results")
     for name, text in (pages(results) if pages is not None else {}).items():
         with atomic_write(folder / name) as part:
@@ -200,6 +203,7 @@ def dry_run(ready: Ready) -> dict[str, Any]:
     plan = ready.plan()
     jobs += [{"kind": j.kind, "label": j.label, "stored": ready.store.path(j.key).is_dir()} for j in plan.jobs]
     heads = sum(not j["stored"] for j in jobs if j["kind"] in ("reference", "student", "labels"))
+    asking = own_seconds(ready, [j for j in plan.jobs if not ready.store.path(j.key).is_dir()])
     talk, told = _talk(ready)
     rows = max(len(r.transfer) for r in ready.roles.values())
     # A cross-validated head on 2,000 rows of 576 features takes about a second of one core.
@@ -207,7 +211,7 @@ def dry_run(ready: Ready) -> dict[str, Any]:
     return {
         "jobs": jobs,
         "stored": sum(j["stored"] for j in jobs),
-        "seconds": None if cost.seconds is None or talk is None else round(cost.seconds + talk + fits, 1),
+        "seconds": None if cost.seconds is None or talk is None else round(cost.seconds + talk + asking + fits, 1),
         "bytes": cost.bytes,
         "download": cost.download,
         "notes": [*ready.notes, *told],
@@ -266,7 +270,7 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _own(folder: Path) -> Path:
+def own_folder(folder: Path) -> Path:
     """Make the results folder; refuse one with other files in it, because ``clean --task`` removes it whole."""
     held = [p.name for p in folder.iterdir() if not p.name.startswith(".")] if folder.is_dir() else []
     if held and "journal.jsonl" not in held:
@@ -275,7 +279,7 @@ def _own(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path, say: Say) -> Iterator[None]:
+def alone(folder: Path, say: Say) -> Iterator[None]:
     """Hold the results folder: a second run of the same study waits for the first, and then finds its jobs stored."""
     held = lock(folder / "run", timeout=0.2)
     try:

@@ -108,6 +108,9 @@ class Study(Strict):
         What gain, PGR and verdict use; by default accuracy, balanced accuracy when a class is rare, mse for values.
     forecasts, audits : list of str, optional
         By default all there are.
+    self : bool or mapping, optional
+        Whether each student's own language model is asked too, without any label (:mod:`outgrow.studies.own`), and how: ``template``,
+        ``words`` and the other options of a prompt. By default wherever it can be.
     name : str
         Of the folder with the results.
     """
@@ -121,6 +124,7 @@ class Study(Strict):
     metric: Literal["accuracy", "balanced_accuracy", "log_loss", "brier", "mse", "r2"] | None = None
     forecasts: list[str] | None = None
     audits: list[str] | None = None
+    self_: bool | dict[str, Any] | None = Field(None, alias="self")
     name: str = Field("study", pattern=r"^[\w.-]{1,80}$")
     folder: Path = Field(Path("."), exclude=True)
 
@@ -175,32 +179,20 @@ class Study(Strict):
         if isinstance(source, Study):
             return source
         if isinstance(source, Mapping):
-            return cls._checked(dict(source), "the study")
+            return cls.checked(dict(source), "the study")
         path = Path(source)
-        try:
-            text = path.read_text("utf-8-sig")
-        except OSError as error:
-            raise StudyError(f"cannot read the study {path}: {error.strerror or error}") from error
-        except UnicodeDecodeError as error:
-            raise StudyError(f"the study {path} is not UTF-8 at byte {error.start}; save it as UTF-8") from error
-        try:
-            data = yaml.load(text, UniqueLoader)
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-            raise StudyError(
-                f"the study {path} is no YAML{where}: {getattr(error, 'problem', 'it cannot be parsed')}"
-            ) from error
-        if not isinstance(data, dict):
-            raise StudyError(
-                f"the study {path} must hold keys such as task, supervisors, students; it holds a {type(data).__name__}"
-            )
-        data.setdefault("name", "".join(c if c.isalnum() or c in "._-" else "-" for c in path.stem)[:80] or "study")
-        return cls._checked(data, str(path)).model_copy(update={"folder": path.parent})
+        data = read_yaml(path)
+        data.setdefault("name", stem(path))
+        return cls.checked(data, str(path)).model_copy(update={"folder": path.parent})
 
     @classmethod
-    def _checked(cls, data: dict[str, Any], where: str) -> Study:
+    def checked(cls, data: dict[str, Any], where: str) -> Study:
+        """Make a study of a mapping; errors begin with where it stood."""
         try:
+            if "studies" in data:
+                raise StudyError(
+                    f"{where}: it holds several studies, which only 'outgrow run' takes; name a file of one"
+                )
             if "folder" in data:
                 raise StudyError(f"{where}: unknown key 'folder'; a study's folder is the one its file lies in")
             return cls.model_validate(data)
@@ -209,7 +201,7 @@ class Study(Strict):
 
     def plain(self) -> dict[str, Any]:
         """Return the study as a JSON value, defaults filled in."""
-        return self.model_dump(mode="json", exclude_none=True)
+        return self.model_dump(mode="json", exclude_none=True, by_alias=True)
 
     def write(self, path: Path) -> None:
         """Write the study as YAML, defaults filled in."""
@@ -217,6 +209,40 @@ class Study(Strict):
 
         with atomic_write(path) as part:
             part.write_text(yaml.safe_dump(self.plain(), sort_keys=False, allow_unicode=True), "utf-8")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a study's file.
+
+    Raises
+    ------
+    StudyError
+        It cannot be read, is no YAML, or holds no mapping.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+    except OSError as error:
+        raise StudyError(f"cannot read the study {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise StudyError(f"the study {path} is not UTF-8 at byte {error.start}; save it as UTF-8") from error
+    try:
+        data = yaml.load(text, UniqueLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise StudyError(
+            f"the study {path} is no YAML{where}: {getattr(error, 'problem', 'it cannot be parsed')}"
+        ) from error
+    if not isinstance(data, dict):
+        raise StudyError(
+            f"the study {path} must hold keys such as task, supervisors, students; it holds a {type(data).__name__}"
+        )
+    return data
+
+
+def stem(path: Path) -> str:
+    """Return the name that a study's file gives it."""
+    return "".join(c if c.isalnum() or c in "._-" else "-" for c in path.stem)[:80] or "study"
 
 
 class UniqueLoader(yaml.SafeLoader):
@@ -280,7 +306,7 @@ def _sentence(error: ValidationError) -> str:
     where = ".".join(place)
     if first["type"] == "extra_forbidden":
         inside = _model_at(place[:-1])
-        known = [k for k in inside.model_fields if k != "folder"] if inside else []
+        known = [f.alias or k for k, f in inside.model_fields.items() if k != "folder"] if inside else []
         return f"unknown key {where!r}{nearest(place[-1], known)}"
     if first["type"] == "missing":
         return f"the key {where!r} is missing"
@@ -308,6 +334,7 @@ _MESSAGES = {
     "a valid dictionary or instance of StudentSpec": "a view such as minilm/3, or a mapping with an encoder",
     "a valid dictionary or instance of SplitSpec": "a mapping such as {teach: 500}",
     "a valid dictionary": "a mapping",
+    "a valid boolean": "true, false",
     "a valid integer": "a whole number",
     "a valid ": "a ",
     "List should have at least 1 item after validation, not 0": "a list with at least one entry",
@@ -317,7 +344,9 @@ _MESSAGES = {
 
 def _alternative(part: Any) -> bool:
     """Whether a part of a place is pydantic's name for one alternative of a field, and no key of the file."""
-    return isinstance(part, str) and (part in ("str", "float", "int") or "[" in part or part.startswith("constrained-"))
+    return isinstance(part, str) and (
+        part in ("str", "float", "int", "bool") or "[" in part or part.startswith("constrained-")
+    )
 
 
 def _model_at(place: list[str]) -> type[BaseModel] | None:

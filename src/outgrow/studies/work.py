@@ -115,6 +115,14 @@ def do_labels(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
     write_json(folder / "about.json", {"said": getattr(supervisor, "report_", "")})
 
 
+def do_self(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
+    """Ask a strong model for its own answers."""
+    question = context.supervisors[spec["supervisor"]]
+    ids = np.unique(np.concatenate([context.roles(key)[role] for key, role in spec["asked"]]))
+    question.label(context.rows(spec).at(ids)).save(folder)
+    write_json(folder / "about.json", {"said": question.report_})
+
+
 def do_reference(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
     """Train direct and ceiling."""
     unfitted = build_method(spec["method"], spec["learner"]).reference()
@@ -137,7 +145,8 @@ def do_student(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
     rows, roles, weak = context.rows(spec), context.roles(spec["roles"]), context.labels(spec["labels"])
     task = context.task(spec)
     method = build_method(spec["method"], spec["learner"])
-    extra = grant(method, task, rows, weak, roles)
+    own = context.labels(spec["own"]) if spec.get("own") else None
+    extra = grant(method, task, rows, weak, roles, own=own)
     method.fit(rows.at(roles.transfer), weak.at(roles.transfer), **extra)
     np.save(folder / "outputs.npy", predictions(method, rows, task))
     method.student_.save(folder / "head")
@@ -171,6 +180,7 @@ def do_evaluation(spec: Mapping[str, Any], context: Context, folder: Path) -> No
 
 WORK: dict[str, Callable[[Mapping[str, Any], Context, Path], None]] = {
     "labels": do_labels,
+    "self": do_self,
     "reference": do_reference,
     "student": do_student,
     "evaluation": do_evaluation,
@@ -186,7 +196,12 @@ def do(spec: Mapping[str, Any], context: Context) -> float:
         start = time.perf_counter()
         work = WORK[spec["kind"]]
         recipe = {k: v for k, v in spec.items() if k in ("kind", "method", "learner", "seed", "cell", "supervisor")}
-        store.put(
-            spec["key"], spec["kind"], lambda folder: work(spec, context, folder), task=spec["task"], recipe=recipe
-        )
+
+        def write(folder: Path) -> None:
+            cpu = time.process_time()
+            work(spec, context, folder)
+            # Into the manifest, which no checksum covers: what was computed is the same bits however long it took.
+            recipe["cpu_seconds"] = round(time.process_time() - cpu, 3)
+
+        store.put(spec["key"], spec["kind"], write, task=spec["task"], recipe=recipe)
         return time.perf_counter() - start

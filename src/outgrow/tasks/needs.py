@@ -70,6 +70,8 @@ class Needs:
         Whether truth must be granted.
     select : bool
         Whether select rows with weak labels are read.
+    own : bool
+        Whether the strong model's own answers, given without truth, are read.
     """
 
     views: frozenset[str] = frozenset()
@@ -77,6 +79,7 @@ class Needs:
     supervisors: int = 1
     known: bool = False
     select: bool = False
+    own: bool = False
 
     def __or__(self, other: Needs) -> Needs:
         return Needs(
@@ -85,6 +88,7 @@ class Needs:
             max(self.supervisors, other.supervisors),
             self.known or other.known,
             self.select or other.select,
+            self.own or other.own,
         )
 
     @property
@@ -100,6 +104,7 @@ class Needs:
         *,
         known: Any = None,
         select: Any = None,
+        own: Any = None,
     ) -> None:
         """Raise one sentence that says what is missing and what there is.
 
@@ -111,7 +116,7 @@ class Needs:
             Names of the views there are.
         sources : iterable of Source
             The supervisors' sources.
-        known, select : object, optional
+        known, select, own : object, optional
             What will be granted; None when nothing.
 
         Raises
@@ -135,3 +140,8 @@ class Needs:
             )
         if self.select and select is None:
             raise NeedsError(f"{who} needs select= (select rows with weak labels); give the study select rows")
+        if self.own and own is None:
+            raise NeedsError(
+                f"{who} needs own= (the strong model's own answers); have a student that reads a language model such as smollm2 on a "
+                "task of texts and classes, and leave self: on"
+            )
