@@ -7,6 +7,7 @@ from outgrow.errors import InputError, LabelsError, NeedsError
 from outgrow.learners.linear import LinearHead
 from outgrow.learners.ridge import RidgeHead
 from outgrow.methods import Naive, Selective
+from outgrow.methods.neighbours import nearest_rows, standardised
 from outgrow.methods.selective import _graph
 from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.needs import Known, Needs
@@ -145,7 +146,8 @@ def test_scattered_errors_gain_from_smoothing_and_clustered_ones_do_not():
 def test_twenty_steps_are_the_closed_form():
     w = blobs("scattered")
     a = 0.5
-    graph = _graph(np.asarray(w.rows.view()), np.ones(400), 10).toarray()
+    standard = standardised(np.asarray(w.rows.view()), np.ones(400))
+    graph = _graph(nearest_rows(standard, 10, metric="cosine")).toarray()
     assert np.allclose(graph, graph.T)
     assert np.abs(np.linalg.eigvalsh(graph)).max() <= 1 + 1e-9
     closed = (1 - a) * np.linalg.solve(np.eye(400) - a * graph, w.weak.probs[:, 0])

@@ -33,6 +33,7 @@ from outgrow.learners.linear import LinearHead
 from outgrow.learners.objective import CrossEntropy, Squared
 from outgrow.learners.penalty import FEWEST, FOLDS, distinct, folds
 from outgrow.methods.method import OfLearner
+from outgrow.methods.neighbours import Cost, Neighbours, cost, nearest_rows, standardised
 from outgrow.methods.retention import Narrowing, share_kept, two_classes
 from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.needs import Needs
@@ -43,6 +44,7 @@ __all__ = ["Filtering"]
 
 SCORES = ("confidence", "entropy", "knn", "logistic", "component", "random")
 PROBES = ("knn", "logistic", "component")
+GRAPHS = ("knn", "component")
 OF_VALUES = ("knn", "random")
 
 
@@ -60,9 +62,9 @@ class Filtering(OfLearner):
     on : str, optional
         The matrix that "knn", "logistic" and "component" look at; default the learner's own view.
     neighbours : int, default 50
-        Of "knn" and "component". The search is exact: time grows with the square of the rows.
+        Of "knn" and "component". Above 50,000 rows they are found approximately (:mod:`~outgrow.methods.neighbours`).
     random_state : int, default 0
-        Of "random" and of the folds of "logistic".
+        Of "random", of the folds of "logistic", and of an approximate search.
 
     Attributes
     ----------
@@ -70,6 +72,8 @@ class Filtering(OfLearner):
         Share of each row's weight that was kept.
     doubt_ : ndarray of shape (n,)
         The score; NaN on rows that do not count.
+    graph_ : Neighbours or None
+        Who "knn" and "component" looked at, among the rows that count.
     narrowing_ : Narrowing, or None in a value task
         How the classes shrank; of topics: :func:`~outgrow.methods.retention.topic_narrowing`.
 
@@ -80,6 +84,7 @@ class Filtering(OfLearner):
 
     paper = "eleuther2024"
     truth = "none"
+    graph_: Neighbours | None
     off: ClassVar[dict[str, Any]] = {"drop": 0}
 
     def __init__(
@@ -140,7 +145,7 @@ class Filtering(OfLearner):
         used = weight > 0
         combined = weak[used].one()[0]
         self.weight_, self.kept_, self.doubt_ = weight, np.zeros(len(weight)), np.full(len(weight), np.nan)
-        self.kept_[used] = 1.0
+        self.kept_[used], self.graph_ = 1.0, None
         if self.drop > 0:
             self.doubt_[used] = self._doubt(rows[used], weak[used], combined, weight[used])
             self.kept_[used] = share_kept(self.doubt_[used], weight[used], float(self.drop))
@@ -154,9 +159,14 @@ class Filtering(OfLearner):
 
     def said(self) -> dict[str, float]:
         """Return what was kept, and how the classes shrank (effective numbers of classes; KL of their shares)."""
+        graph = self.graph_.said() if self.graph_ is not None else {}
         if self.narrowing_ is None:
-            return {"share kept": float((self.weight_ * self.kept_).sum() / self.weight_.sum())}
-        return self.narrowing_.said()
+            return {"share kept": float((self.weight_ * self.kept_).sum() / self.weight_.sum()), **graph}
+        return {**self.narrowing_.said(), **graph}
+
+    def cost(self, n: int, d: int) -> Cost:
+        """Say what the neighbours of n rows of d features will take, where the score looks at neighbours."""
+        return cost(n, d) if self.by in GRAPHS and self.drop > 0 else Cost()
 
     # --- scores ------------------------------------------------------------------------------------------------------------------
 
@@ -173,9 +183,13 @@ class Filtering(OfLearner):
         x = matrix(reader, rows, reset=True)
         if self.by == "logistic":
             return self._probe(reader, rows, x, combined, weight)
-        near = _neighbours(x, weight, int(self.neighbours))
+        self.graph_ = nearest_rows(standardised(x, weight), int(self.neighbours), random_state=int(self.random_state))
+        near = self.graph_.near
         share = weight[near]
-        around = (share[:, :, None] * combined[near]).sum(axis=1) / share.sum(axis=1)[:, None]
+        around = np.zeros_like(combined)
+        for j in range(near.shape[1]):
+            around += share[:, [j]] * combined[near[:, j]]
+        around /= share.sum(axis=1, keepdims=True)
         apart = _distance(around, combined)
         if weak.classes is None:
             return apart / max(float(apart.max()), np.finfo(np.float64).tiny)
@@ -205,18 +219,6 @@ def vote_entropy(weak: WeakLabels) -> NDArray[np.float64]:
 
 def _distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.abs(one - other).sum(axis=1) / (2 if one.shape[1] > 1 else 1))
-
-
-def _neighbours(x: NDArray[np.float64], weight: NDArray[np.float64], k: int) -> NDArray[np.int64]:
-    """Return (n, k) the nearest other rows, by Euclidean distance of standardised features."""
-    from sklearn.neighbors import NearestNeighbors
-
-    if len(x) < 2:
-        raise InputError("Filtering by neighbours needs at least two rows that count; filter by 'confidence'")
-    mean = np.average(x, axis=0, weights=weight)
-    scale = np.sqrt(np.average((x - mean) ** 2, axis=0, weights=weight))
-    near = NearestNeighbors(n_neighbors=min(k, len(x) - 1)).fit((x - mean) / np.where(scale > 0, scale, 1.0))
-    return np.asarray(near.kneighbors(return_distance=False))
 
 
 def _outside(near: NDArray[np.int64], named: NDArray[np.int64]) -> NDArray[np.bool_]:

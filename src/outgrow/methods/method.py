@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from outgrow.errors import InputError, LabelsError, NeedsError
 from outgrow.learners.linear import LinearHead
 from outgrow.learners.objective import Objective
+from outgrow.methods.neighbours import Cost
 from outgrow.tasks.needs import Known, Needs
 from outgrow.tasks.prepare import as_rows
 
@@ -132,6 +133,10 @@ class OfLearner(BaseEstimator):
     def said(self) -> dict[str, float]:
         """Return what a fitted method learned beside its student, by name, for reports: here nothing; NaN where it could not be told."""
         return {}
+
+    def cost(self, n: int, d: int) -> Cost:
+        """Say what fitting on n rows of d features takes beside the learner's fits: here nothing."""
+        return Cost()
 
     def recipe(self) -> list[Any]:
         """Return what names this method for fingerprints, a missing learner filled in."""

@@ -11,9 +11,9 @@ Ours. The own answer comes from the student's learner fitted on the granted trut
 the log-odds of the two best own answers, with the strong features beside them where that lowers the held-out loss clearly; it learns from
 own answers that are out of fold on the granted rows, else it would learn that they are always right. The graph joins each row to its
 ``neighbours`` nearest by cosine, features standardised; an edge weighs exp(-distance / median), and counts both ways. It holds the rows
-that have a weak label; distances are exact, n^2 of them. A row that no supervisor covers is learned from where the own answer is known,
-and left out elsewhere. Where truth of a transfer row is granted, that is its target. With fewer than 5 right or 5 wrong own answers P(IK)
-is one number, their smoothed share.
+that have a weak label; above 50,000 of them neighbours are approximate. A row that no supervisor covers is learned from where the own
+answer is known, and left out elsewhere. Where truth of a transfer row is granted, that is its target. With fewer than 5 right or 5 wrong
+own answers P(IK) is one number, their smoothed share.
 
 Assumptions: granted rows are drawn as the transfer rows are; for smoothing, weak errors are scattered in the strong features. Clustered
 errors gain nothing (the public probes of EleutherAI/w2s mostly lost by relabelling from neighbours).
@@ -40,6 +40,7 @@ from outgrow.methods.granted import (
     with_penalty_of,
 )
 from outgrow.methods.method import OfLearner, in_classes
+from outgrow.methods.neighbours import Cost, Neighbours, cost, nearest_rows, standardised
 from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.needs import Known, Needs
 from outgrow.tasks.prepare import prepare
@@ -69,7 +70,7 @@ class Selective(OfLearner):
     on : str, optional
         The matrix that P(IK) and the graph read. None: the learner's.
     random_state : int, default 0
-        Deals the granted rows to folds.
+        Deals the granted rows to folds; of an approximate search for neighbours.
 
     Attributes
     ----------
@@ -77,6 +78,8 @@ class Selective(OfLearner):
         P(IK) on the rows given to ``fit``; 0 where nothing was asked.
     own_ : ndarray of shape (n,), bool
         Rows whose target is the own answer, or granted truth.
+    graph_ : Neighbours or None
+        The graph's edges among the rows that have a weak label (:mod:`~outgrow.methods.neighbours`).
     auroc_ : float
         How well P(IK) ranks right above wrong own answers on the granted rows, out of fold; NaN where it cannot be told.
 
@@ -87,6 +90,7 @@ class Selective(OfLearner):
 
     paper = "lang2025selective"
     truth = "teach"
+    graph_: Neighbours | None
     off: ClassVar[dict[str, Any]] = {"threshold": 1, "smoothing": 0}
 
     def __init__(
@@ -149,6 +153,7 @@ class Selective(OfLearner):
         rows, weak, weight = prepare(self, X, y, sample_weight)
         self.needs().check("Selective", rows.views, weak.sources, known=known)
         self.ik_, self.own_, self.auroc_ = np.zeros(len(rows)), np.zeros(len(rows), dtype=bool), float("nan")
+        self.graph_ = None
         if self.threshold == 1 and self.smoothing == 0:
             return self._train(rows, weak, weight, CrossEntropy())
         importance = np.ones(len(rows)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
@@ -170,10 +175,16 @@ class Selective(OfLearner):
 
     def said(self) -> dict[str, float]:
         """Return P(IK) on average, how well it ranks, and the share of rows that learn from the own answer or granted truth."""
+        graph = self.graph_.said() if self.graph_ is not None else {}
         if self.threshold == 1:
-            return {}
+            return graph
         own = float(self.own_.mean())
-        return {"P(IK), mean": float(self.ik_.mean()), "AUROC of P(IK)": self.auroc_, "share of own answers": own}
+        told = {"P(IK), mean": float(self.ik_.mean()), "AUROC of P(IK)": self.auroc_, "share of own answers": own}
+        return told | graph
+
+    def cost(self, n: int, d: int) -> Cost:
+        """Say what the graph over n rows of d features will take, where labels are smoothed."""
+        return cost(n, d) if self.smoothing > 0 else Cost()
 
     def _view(self) -> str | None:
         return self.on if self.on is not None else self._learner().on
@@ -222,30 +233,24 @@ class Selective(OfLearner):
 
     def _smooth(self, rows: Rows, labels: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (n, c) labels smoothed over the graph."""
-        k = min(int(self.neighbours), len(rows) - 1)
-        if k < 1:
+        if len(rows) < 2:
             return labels
-        graph = _graph(np.asarray(rows.view(self._view()), dtype=np.float64), weight, k)
+        standard = standardised(np.asarray(rows.view(self._view())), weight)
+        self.graph_ = nearest_rows(standard, int(self.neighbours), metric="cosine", random_state=int(self.random_state))
+        graph = _graph(self.graph_)
         smooth = labels
         for _ in range(STEPS):
             smooth = self.smoothing * (graph @ smooth) + (1 - self.smoothing) * labels
         return smooth / smooth.sum(axis=1, keepdims=True)
 
 
-def _graph(x: NDArray[np.float64], weight: NDArray[np.float64], k: int) -> Any:
-    """Return the normalised (n, n) sparse graph of k nearest neighbours by cosine."""
+def _graph(found: Neighbours) -> Any:
+    """Return the normalised (n, n) sparse graph of nearest neighbours."""
     from scipy.sparse import csr_array, diags_array
-    from sklearn.neighbors import NearestNeighbors
 
-    share = weight / weight.sum()
-    centred = x - share @ x
-    scale = np.sqrt(share @ centred**2)
-    standard = centred / np.where(scale > LEAST, scale, 1.0)
-    far, near = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(standard).kneighbors()
-    middle = float(np.median(far))
-    n = len(x)
-    edges = np.exp(-far / middle) if middle > LEAST else np.ones_like(far)
-    one_way = csr_array((edges.ravel(), near.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
+    (n, k), middle = found.near.shape, float(np.median(found.far))
+    edges = np.exp(-found.far / middle) if middle > LEAST else np.ones_like(found.far)
+    one_way = csr_array((edges.ravel(), found.near.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
     both = one_way.maximum(one_way.T)
     root = diags_array(1 / np.sqrt(both.sum(axis=1)))
     return root @ both @ root
