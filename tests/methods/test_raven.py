@@ -201,16 +201,16 @@ def shifted(seed: int, confidence=(8.0, 1.0, 1.0, 1.0), n: int = 500):
     return Rows.from_arrays(X=x), WeakLabels.stack(tables), np.where(truth, "yes", "no")
 
 
-def measured(labels: str, rate: float, seeds=range(3)):
+def measured(labels: str, rate: float, score: str, seeds=range(3)):
     out = []
     for seed in seeds:
         rows, weak, truth = shifted(seed)
         learn, test = slice(0, 300), slice(300, None)
         made = {
-            "raven": Raven(HEAD, rate=rate, labels=labels),
+            "raven": Raven(HEAD, rate=rate, labels=labels, score=score),
             "uniform": Raven(HEAD, rate=0, easy=0, labels=labels),
         }
-        score = {
+        found = {
             k: (m.fit(rows[learn], weak[learn]).predict(rows[test]) == truth[test]).mean() for k, m in made.items()
         }
         alone = [
@@ -223,8 +223,8 @@ def measured(labels: str, rate: float, seeds=range(3)):
         right = weak.classes[weak.hard()[:, 3]] == truth
         out.append(
             (
-                score["raven"] - score["uniform"],
-                score["raven"] - np.mean(alone),
+                found["raven"] - found["uniform"],
+                found["raven"] - np.mean(alone),
                 ranks,
                 right[easy].mean() - accuracy.mean(),
             )
@@ -232,9 +232,12 @@ def measured(labels: str, rate: float, seeds=range(3)):
     return np.mean(out, axis=0)
 
 
-@pytest.mark.parametrize(("labels", "rate"), [("matched", 1.0), ("matched", 4.0), ("hard", 4.0)])
-def test_weights_rank_supervisors_and_the_student_gains(labels, rate):
-    over_uniform, over_naive, ranks, easy = measured(labels, rate)
+@pytest.mark.parametrize(
+    ("labels", "rate", "score"),
+    [("matched", 1.0, "loss"), ("hard", 4.0, "loss"), ("matched", 4.0, "agreement"), ("hard", 4.0, "agreement")],
+)
+def test_weights_rank_supervisors_and_the_student_gains(labels, rate, score):
+    over_uniform, over_naive, ranks, easy = measured(labels, rate, score)
     assert ranks >= 0.6
     assert over_uniform >= 0
     assert over_naive >= 0.08
@@ -244,8 +247,8 @@ def test_weights_rank_supervisors_and_the_student_gains(labels, rate):
 def test_soft_labels_reward_confidence():
     """The released rule fails where the worst supervisor is the surest: its weight is the largest."""
     rows, weak, _ = shifted(0)
-    soft = Raven(HEAD, rate=4.0, labels="soft").fit(rows, weak).weights_
-    matched = Raven(HEAD, rate=4.0, labels="matched").fit(rows, weak).weights_
+    soft = Raven(HEAD, rate=4.0, labels="soft", score="loss").fit(rows, weak).weights_
+    matched = Raven(HEAD, rate=4.0, labels="matched", score="loss").fit(rows, weak).weights_
     assert soft.argmax() == 0
     assert matched.argmin() == 0
 
@@ -262,6 +265,7 @@ def test_soft_labels_reward_confidence():
         ({"easy": 1}, "easy must be a number of at least 0 and below 1, not 1"),
         ({"easy": True}, "not True"),
         ({"labels": "mached"}, "labels is 'mached'; did you mean 'matched'?"),
+        ({"score": "los"}, "score is 'los'; did you mean 'loss'?"),
     ],
 )
 def test_parameters_out_of_range(params, message):

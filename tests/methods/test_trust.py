@@ -126,7 +126,9 @@ def test_supervisors_of_every_kind(kind):
     assert found.classes_.tolist() == list(w.weak.classes)
     assert np.array_equal(np.isfinite(found.trust_), weak.covered)
     assert not (found.kept_ & ~weak.covered).any()
-    assert found.kept_.sum() >= 0.7 * weak.covered.sum() - 1e-9
+    # Tied labels stay or go together, whichever is nearer the wanted share.
+    ties = np.unique(found.trust_[weak.covered].round(9), return_counts=True)[1]
+    assert len(ties) == 1 or abs(found.kept_.sum() - 0.7 * weak.covered.sum()) <= ties.max() / 2 + 1
     assert np.isfinite(found.predict_proba(rows)).all()
 
 

@@ -7,9 +7,12 @@ in two phases: while progress is below ``easy`` the student learns only from row
 uniform; then from all rows, and w moves. The paper's text was not to be had; this follows the authors' released code (clip and renormalise,
 no regulariser on w). What the paper's tables were run with is not known.
 
-Known fault, of the rule itself: the cross-entropy of a supervisor against the student is their divergence plus the supervisor's own
+Known faults, of the rule itself. The cross-entropy of a supervisor against the student is their divergence plus the supervisor's own
 entropy, so with ``labels="soft"`` (as released) a weight is a reward for confidence too, and an over-confident supervisor wins over a
-right one. ``"hard"`` and ``"matched"`` take that reward away; they, and ``"matched"`` as the default, are ours.
+right one; ``"hard"`` and ``"matched"`` take that reward away. And where the student was solved exactly on the easy rows, it is sure of
+much that is wrong, and the cross-entropy counts little else: on shifted digits it ranked supervisors the wrong way round, where their
+bounded counterpart, ``score="agreement"``, g_k = mean_i (q_i - Q_ik) . p_i, ranked them rightly. These, and their being the defaults, are
+ours; ``labels="soft", score="loss"`` is the paper's code.
 
 Ours, too. The rate is per unit of progress, and a long step is taken in short ones, so that learners of few and of many steps agree.
 A supervisor's gradient is the mean over the rows where it and another speak: coverage does not set its speed. Where all cover all rows
@@ -38,6 +41,7 @@ from outgrow.tasks.prepare import prepare
 __all__ = ["Raven", "RavenObjective"]
 
 LABELS = ("matched", "soft", "hard")
+SCORES = ("agreement", "loss")
 LEAST = 1e-6
 STEP = 0.05
 COLDEST, HOTTEST, HALVINGS = 1 / 64, 64.0, 60
@@ -50,6 +54,7 @@ class RavenObjective:
     rate: float
     easy: float
     labels: str
+    score: str = "loss"
     moves: ClassVar[bool] = True
 
     def start(self, weak: Tensor, weight: Tensor) -> State:
@@ -68,7 +73,7 @@ class RavenObjective:
         w = state["weights"]
         moved = progress - max(float(state["progress"]), self.easy)
         if moved > 0 and self.rate > 0:
-            loss = -(labels * torch.log_softmax(logits.detach(), dim=-1)[..., None, :]).sum(-1)
+            loss = self._losses(labels, logits.detach())
             steps = math.ceil(moved * self.rate / STEP)
             for _ in range(steps):
                 w = w - moved * self.rate / steps * slope(w, loss, cover, weight)
@@ -77,6 +82,12 @@ class RavenObjective:
         mixed = (_shares(w, cover)[..., None] * labels).sum(-2)
         counted = weight * unanimous(weak) if progress < self.easy else weight
         return mixed, counted, {**state, "weights": w, "progress": torch.full_like(state["progress"], progress)}
+
+    def _losses(self, labels: Tensor, logits: Tensor) -> Tensor:
+        """Return (..., n, m) how far each supervisor's label is from the student's answer."""
+        if self.score == "agreement":
+            return 1 - (labels * torch.softmax(logits, dim=-1)[..., None, :]).sum(-1)
+        return -(labels * torch.log_softmax(logits, dim=-1)[..., None, :]).sum(-1)
 
     def _labels(self, weak: Tensor, temperature: Tensor) -> Tensor:
         """Return the labels as they are, hardened or tempered; zeros where a supervisor abstains."""
@@ -154,13 +165,15 @@ class Raven(OfLearner):
     ----------
     learner : learner, optional
         Default :class:`~outgrow.learners.linear.LinearHead`.
-    rate : float, default 1.0
+    rate : float, default 4.0
         Speed of the weights per unit of progress, at least 0. 0: they stay uniform.
     easy : float, default 0.4
         Share of training that sees only rows on which the supervisors agree, in [0, 1).
-    labels : {"matched", "soft", "hard"}, default "matched"
-        Probabilities at one common mean entropy; as they are (as released); or the named class alone. With ``rate=0, easy=0,
+    labels : {"hard", "matched", "soft"}, default "hard"
+        The named class alone; probabilities at one common mean entropy; or as they are (as released). With ``rate=0, easy=0,
         labels="soft"`` this is :class:`~outgrow.methods.naive.Naive`, bit for bit.
+    score : {"agreement", "loss"}, default "agreement"
+        What moves the weights: the student's probability of a supervisor's label, or its cross-entropy against it (as released).
 
     Attributes
     ----------
@@ -178,11 +191,19 @@ class Raven(OfLearner):
     truth = "none"
     off: ClassVar[dict[str, Any]] = {"rate": 0, "easy": 0, "labels": "soft"}
 
-    def __init__(self, learner: Any = None, rate: float = 1.0, easy: float = 0.4, labels: str = "matched"):
+    def __init__(
+        self,
+        learner: Any = None,
+        rate: float = 4.0,
+        easy: float = 0.4,
+        labels: str = "hard",
+        score: str = "agreement",
+    ):
         self.learner = learner
         self.rate = rate
         self.easy = easy
         self.labels = labels
+        self.score = score
 
     def needs(self) -> Needs:
         """Return what ``fit`` must be given beyond rows and labels: the learner's views, and two supervisors."""
@@ -196,6 +217,8 @@ class Raven(OfLearner):
             raise InputError(f"Raven easy must be a number of at least 0 and below 1, not {self.easy!r}")
         if self.labels not in LABELS:
             raise InputError(f"Raven labels is {self.labels!r}{nearest(str(self.labels), LABELS)}")
+        if self.score not in SCORES:
+            raise InputError(f"Raven score is {self.score!r}{nearest(str(self.score), SCORES)}")
         if is_regressor(self):
             raise LabelsError("Raven asks which rows get one class, and this learner predicts values; use Naive")
 
@@ -226,7 +249,9 @@ class Raven(OfLearner):
             )
         self._check_easy(counts)
         off = self.rate == 0 and self.easy == 0 and self.labels == "soft"
-        self._train(rows, weak, weight, CrossEntropy() if off else RavenObjective(self.rate, self.easy, self.labels))
+        self._train(
+            rows, weak, weight, CrossEntropy() if off else RavenObjective(self.rate, self.easy, self.labels, self.score)
+        )
         m = weak.supervisors
         self.weights_ = np.asarray(self.student_.state_.get("weights", np.full(m, 1 / m)))
         self.supervisors_ = tuple(s.name for s in weak.sources)
