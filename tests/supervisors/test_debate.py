@@ -105,6 +105,16 @@ def test_truth_cannot_reach_a_transcript(llama: str, tmp_path: Path) -> None:
     assert files[0] == files[1]
 
 
+def test_truth_beyond_the_teach_rows_changes_no_label(llama: str, store: Store) -> None:
+    rows, teach, truth = rows_of(some()), np.arange(0, N, 2), truth_of()
+    other = [t if i in teach else CLASSES[1 - CLASSES.index(t)] for i, t in enumerate(truth)]
+    labels = [
+        debating(llama, store).fit(rows.at(teach), table(given, np.arange(N))).label(rows) for given in (truth, other)
+    ]
+    assert np.array_equal(labels[0].probs, labels[1].probs)
+    assert labels[0].sources == labels[1].sources
+
+
 def test_labels_of_taught_rows_are_out_of_fold(llama: str, store: Store) -> None:
     random = np.random.default_rng(5)
     rows = rows_of(some()).with_view("tfidf", random.normal(size=(N, 60)).astype(np.float32))
