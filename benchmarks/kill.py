@@ -35,7 +35,7 @@ JOBS = ("labels", "reference", "student", "evaluation")
 WROTE = ("student", "rows", "results", "report.md", "report.html")
 STAGES = ("shard", *JOBS, "wrote")
 # Held over from one run to the next, or naming the moment: no part of the results.
-ASIDE = ("journal.jsonl", "report.html", "report.md", "results.json")
+ASIDE = ("costs.json", "journal.jsonl", "report.html", "report.md", "results.json")
 POLL = 0.0005
 
 

@@ -16,6 +16,7 @@ import typer
 from outgrow.errors import InputError, MissingExtra, OutgrowError
 
 if TYPE_CHECKING:
+    from outgrow.studies.compare import Comparison
     from outgrow.studies.results import Results
 
 app = typer.Typer(
@@ -128,19 +129,43 @@ def run(
 
 def _run(path: Path, out: Path | None, processes: int | None, as_json: bool, show_text: bool) -> None:
     from outgrow.road import run as whole_road
-    from outgrow.studies.study import Study
+    from outgrow.studies.several import Several, read_study
 
-    study = Study.read(path)
+    study = read_study(path)
     folder = out if out is not None else Path("outgrow-runs") / study.name
-    _finish(whole_road(study, out=folder, processes=processes, show_text=show_text, say=_say), folder, as_json)
+    if isinstance(study, Several):
+        found = whole_road(study, out=folder, processes=processes, show_text=show_text, say=_say)
+        _finish_several(found, folder, as_json)
+    else:
+        _finish(whole_road(study, out=folder, processes=processes, show_text=show_text, say=_say), folder, as_json)
+
+
+def _finish_several(comparison: Comparison, folder: Path, as_json: bool) -> None:
+    from rich.console import Console
+
+    from outgrow.reports.board import print_comparison
+
+    report = folder.absolute() / "leaderboard.html"
+    if as_json:
+        answer: dict[str, Any] = {"study": comparison.name, "headline": comparison.headline(), "report": str(report)}
+        answer |= {"folder": str(folder.absolute()), "leaderboard": _records(comparison.board.methods)}
+        answer |= {"studies": _records(comparison.studies), "failures": _records(comparison.failures)}
+        _json({**answer, "notes": list(comparison.notes)})
+    else:
+        print_comparison(comparison, Console(highlight=False, markup=False))
+        print(f"\nreport: {report}")
+    if len(comparison.failures):
+        raise typer.Exit(1)
 
 
 def _dry_run(path: Path, as_json: bool) -> None:
+    from outgrow.studies.compare import dry_run_several
     from outgrow.studies.ready import make_ready
     from outgrow.studies.run import dry_run as estimate
-    from outgrow.studies.study import Study
+    from outgrow.studies.several import Several, read_study
 
-    found = estimate(make_ready(Study.read(path), say=_say))
+    study = read_study(path)
+    found = dry_run_several(study, _say) if isinstance(study, Several) else estimate(make_ready(study, say=_say))
     if as_json:
         _json(found)
         return

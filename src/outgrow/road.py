@@ -1,24 +1,41 @@
-"""The whole road in one call: run a study, and write its results and its report."""
+"""The whole road in one call: run a study, or several, and write results and reports."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
-from outgrow.reports.pages import pages
+from outgrow.errors import StudyError
+from outgrow.reports.pages import comparison_pages, pages
 from outgrow.store import Store
+from outgrow.studies.compare import Comparison, run_several
 from outgrow.studies.ready import Say, make_ready
 from outgrow.studies.results import Results
 from outgrow.studies.run import carry_out, to_stderr
+from outgrow.studies.several import Several, read_study
 from outgrow.studies.study import Study
 from outgrow.tasks.task import Task
 
 __all__ = ["run"]
 
 
+@overload
 def run(
-    study: str | Path | Mapping[str, Any] | Study,
+    study: Several,
+    *,
+    out: str | Path | None = None,
+    processes: int | None = None,
+    store: Store | None = None,
+    progress: bool = True,
+    show_text: bool = False,
+    say: Say = to_stderr,
+) -> Comparison: ...
+
+
+@overload
+def run(
+    study: Study,
     *,
     task: Task | None = None,
     views: Mapping[str, Any] | None = None,
@@ -28,12 +45,42 @@ def run(
     progress: bool = True,
     show_text: bool = False,
     say: Say = to_stderr,
-) -> Results:
+) -> Results: ...
+
+
+@overload
+def run(
+    study: str | Path | Mapping[str, Any],
+    *,
+    task: Task | None = None,
+    views: Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+    processes: int | None = None,
+    store: Store | None = None,
+    progress: bool = True,
+    show_text: bool = False,
+    say: Say = to_stderr,
+) -> Any: ...
+
+
+def run(
+    study: str | Path | Mapping[str, Any] | Study | Several,
+    *,
+    task: Task | None = None,
+    views: Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+    processes: int | None = None,
+    store: Store | None = None,
+    progress: bool = True,
+    show_text: bool = False,
+    say: Say = to_stderr,
+) -> Results | Comparison:
     """Run a study and write its results and report.
 
     Parameters
     ----------
-    study : path, mapping or Study
+    study : path, mapping, Study or Several
+        Where the file or mapping has the key ``studies``, each of these is run, and a comparison is written beside them.
     task : Task, optional
         In place of the one the study names.
     views : mapping, optional
@@ -47,14 +94,29 @@ def run(
 
     Returns
     -------
-    Results
+    Results, or Comparison
+        The latter of several studies.
 
     Raises
     ------
     InputError
         The study cannot be run as it is; nothing was done.
     """
-    study = Study.read(study)
-    ready = make_ready(study, task=task, views=views, store=store, say=say)
-    folder = Path(out) if out is not None else Path("outgrow-runs") / study.name
+    made = read_study(study)
+    folder = Path(out) if out is not None else Path("outgrow-runs") / made.name
+    if isinstance(made, Several):
+        if task is not None or views is not None:
+            raise StudyError("task and views are of one study, and these are several; leave them out")
+        return run_several(
+            made,
+            folder,
+            processes=processes,
+            progress=progress,
+            show_text=show_text,
+            store=store,
+            say=say,
+            pages=pages,
+            compared=comparison_pages,
+        )
+    ready = make_ready(made, task=task, views=views, store=store, say=say)
     return carry_out(ready, folder, processes=processes, progress=progress, show_text=show_text, say=say, pages=pages)

@@ -7,10 +7,11 @@ from importlib.resources import files
 from pathlib import Path
 
 from outgrow.reports.content import content
+from outgrow.reports.page import Page
 from outgrow.studies.results import Results
 from outgrow.studies.words import clean, clip, line
 
-__all__ = ["render", "write"]
+__all__ = ["render", "set_page", "write"]
 
 
 def render(results: Results, show_text: Sequence[str] | None = None) -> str:
@@ -22,6 +23,11 @@ def render(results: Results, show_text: Sequence[str] | None = None) -> str:
     show_text : sequence of str, optional
         Input texts to print as examples (``--show-text``); without it nothing of the inputs is in the file.
     """
+    return set_page(content(results, show_text))
+
+
+def set_page(page: Page) -> str:
+    """Return a page of any kind as HTML."""
     import jinja2
     from markupsafe import Markup
 
@@ -36,7 +42,6 @@ def render(results: Results, show_text: Sequence[str] | None = None) -> str:
     # Only for drawings, which escape their own texts, and for the style sheet.
     environment.filters |= {"clean": clean, "line": line, "drawn": Markup, "shorten": clip}
     style = files("outgrow.reports").joinpath("templates/style.css").read_text("utf-8")
-    page = content(results, show_text)
     return environment.get_template("report.html.j2").render(page=page, style=style, version=__version__)
 
 

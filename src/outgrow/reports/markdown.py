@@ -12,7 +12,7 @@ from outgrow.reports.page import MainRow, Page, Section
 from outgrow.studies.results import Results
 from outgrow.studies.words import clip, count, line
 
-__all__ = ["to_markdown", "write"]
+__all__ = ["page_markdown", "to_markdown", "write"]
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 _BLOCK = re.compile(r"^(\s*\d*)([-+=.)])", re.MULTILINE)
@@ -34,7 +34,11 @@ def to_markdown(results: Results, show_text: Sequence[str] | None = None) -> str
     show_text : sequence of str, optional
         Input texts to print as examples; without it nothing of the inputs is in the text.
     """
-    page = content(results, show_text)
+    return page_markdown(content(results, show_text))
+
+
+def page_markdown(page: Page) -> str:
+    """Return a page of any kind as Markdown."""
     parts = [f"# {escape(page.lead)}", escape(page.reason)]
     parts.append(f"Study {escape(clip(page.name, 60))} · " + " · ".join(escape(f) for f in page.facts))
     parts += [f"> {escape(note)}" for note in page.notes]

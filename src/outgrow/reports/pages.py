@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from outgrow.reports.compared import comparison_markdown, render_comparison
 from outgrow.reports.html import render
 from outgrow.reports.markdown import to_markdown
+from outgrow.studies.compare import Comparison
 from outgrow.studies.results import Results
 
-__all__ = ["pages"]
+__all__ = ["comparison_pages", "pages"]
 
 
 def pages(results: Results) -> dict[str, str]:
     """Return file name and text of each page, the HTML report last."""
     return {"report.md": to_markdown(results), "report.html": render(results)}
+
+
+def comparison_pages(comparison: Comparison) -> dict[str, str]:
+    """Return file name and text of each page of a comparison, the HTML report last."""
+    return {"leaderboard.md": comparison_markdown(comparison), "leaderboard.html": render_comparison(comparison)}

@@ -28,6 +28,7 @@ __all__ = [
     "number",
     "paired_interval",
     "pooled_mean",
+    "pooled_p",
     "pooled_ratio",
     "ratio_interval",
     "rows_needed",
@@ -160,6 +161,24 @@ def pooled_mean(
     tables = [_table(c)[None] / len(cells) for c in cells]
     parts = [Moments.of(t) for t in _blocks(tables, blocks)]
     return _mean_of(parts, level, float(max(np.abs(t).max() for t in tables)))
+
+
+def pooled_p(cells: Sequence[ArrayLike], blocks: Sequence[Hashable] | None = None) -> float | None:
+    """Return the two-sided p-value of :func:`pooled_mean` being 0: one less the level whose interval touches 0; None without an interval.
+
+    Below 1e-9 it is given as 1e-9: so far out no half width is to be believed.
+    """
+    found = pooled_mean(cells, blocks)
+    if not isinstance(found, Interval):
+        return None
+    tables = [_table(c)[None] / len(cells) for c in cells]
+    parts = [Moments.of(t) for t in _blocks(tables, blocks)]
+    low, high = math.log(1e-9), 0.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        reach = float(spread(parts, np.ones(1), 1 - math.exp(middle))[0])
+        low, high = (low, middle) if reach < found.mean**2 else (middle, high)
+    return math.exp(high)
 
 
 def pooled_ratio(
