@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from outgrow.reports.figures import Figure, Table
@@ -110,17 +110,18 @@ def _three(row: Mapping[str, Any], name: str) -> str:
 
 def board_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Return the lines of one block as text, best first."""
-    columns = {
+    # What a method is ranked by comes first, because a narrow page shows the beginning; the report's CSV has every interval.
+    columns: dict[str, Callable[[Mapping[str, Any]], str]] = {
         "method": lambda r: str(r["method"]),
-        "cells": lambda r: count(r["cells"]),
-        "gain": lambda r: _three(r, "gain"),
         "- naive": lambda r: _three(r, "minus_naive"),
-        "PGR": lambda r: _three(r, "pgr"),
         "PGR - naive": lambda r: _three(r, "pgr_minus_naive"),
-        "- direct": lambda r: _three(r, "minus_direct"),
-        "won, tied, lost": lambda r: _record(r),
+        "won, tied, lost": _record,
         "p": lambda r: _p(r.get("p_holm")),
+        "- direct": lambda r: _three(r, "minus_direct"),
         "cost": lambda r: "–" if r.get("cost") is None else f"{r['cost']:.1f}",
+        "gain": lambda r: signed(r["gain"]),
+        "PGR": lambda r: "–" if r.get("pgr") is None else number(r["pgr"]),
+        "cells": lambda r: count(r["cells"]),
     }
     cells = [[write(r) for write in columns.values()] for r in rows]
     kept = [j for j, _ in enumerate(columns) if any(line[j] != "–" for line in cells)]

@@ -156,10 +156,15 @@ def worth(
     """
     sizes = np.array(sorted(curve), dtype=np.float64)
     tables = [np.atleast_2d(np.asarray(curve[int(n)], dtype=np.float64)) for n in sizes]
-    whole = np.stack([np.atleast_2d(np.asarray(student, dtype=np.float64)), *tables]) if tables else np.zeros(0)
     if len(sizes) < 2:
         raise InputError(f"a learning curve needs at least two numbers of labels, and this one has {len(sizes)}")
-    n_seeds, n_rows = whole.shape[1:]
+    mine = np.atleast_2d(np.asarray(student, dtype=np.float64))
+    if any(table.shape != mine.shape for table in tables):
+        raise InputError(
+            "a student and a learning curve are compared on the same seeds and rows, and these have others"
+        )
+    whole = np.stack([mine, *tables])
+    n_seeds, n_rows = mine.shape
     random = np.random.default_rng(seed)
     rows = random.multinomial(n_rows, np.full(n_rows, 1 / n_rows), size=draws) / n_rows
     seeds = np.full((draws, n_seeds), 1 / n_seeds)
@@ -176,5 +181,5 @@ def worth(
     high = ordered[math.ceil((1 - tail) * (draws - 1))]
     # The estimate belongs to its interval, also where the draws are skewed.
     low, high = min(float(low), found), max(float(high), found)
-    back = [math.exp(v) if math.isfinite(v) else v for v in (found, low, high)]
-    return Worth(*back, int(sizes[0]), int(sizes[-1]), level)
+    at, least, most = (math.exp(v) if math.isfinite(v) else v for v in (found, low, high))
+    return Worth(at, least, most, int(sizes[0]), int(sizes[-1]), level)

@@ -165,11 +165,11 @@ DIGIT_VIEWS: Mapping[str, View] = {
     "coarse": _square(8, lambda x: _blocks(x, 4, 4)),
     "centre": _square(8, lambda x: x[:, 2:6, 2:6]),
     "profile": _square(8, _profile),
-    "fourier": _square(8, _fourier(0.3 / 16, 8, 300)),
+    "fourier": _square(8, _fourier(0.3 / 16, 8, 128)),
 }
 FASHION_VIEWS: Mapping[str, View] = {
     "coarse": _square(28, lambda x: _blocks(x, 4, 4)),
     "upper": _square(28, lambda x: _blocks(x[:, :14], 2, 4)),
     "profile": _square(28, _profile),
-    "fourier": _square(28, _fourier(0.15, 14, 300)),
+    "fourier": _square(28, _fourier(0.15, 14, 160)),
 }
