@@ -110,6 +110,64 @@ def test_a_model_that_is_always_right_knows_one_number():
     assert w.accuracy(found) > 0.98
 
 
+# --- own answers that were asked for --------------------------------------------------------------------------------------------------
+
+
+def asked(w: World, seed: int = 0) -> WeakLabels:
+    """Own answers, right on 95 % of rows on the side that the model knows and on 25 % elsewhere; one row in twenty abstains."""
+    random = np.random.default_rng(seed)
+    x = np.asarray(w.rows.views["strong"].values)
+    right = random.random(len(x)) < np.where(x[:, 0] > 0, 0.95, 0.25)
+    named = np.where(right, w.truth, 1 - w.truth)
+    soft = np.where(np.eye(2)[named] > 0, 0.8, 0.2)
+    return WeakLabels.from_probs(soft, w.weak.classes, covered=random.random(len(x)) > 0.05)
+
+
+def test_answers_of_a_prompt_are_taken_where_they_agree_with_the_weak_labels_more_often_than_not():
+    kept = []
+    for seed in range(3):
+        w = half_known(seed)
+        own = asked(w, seed)
+        found = Selective(HEAD, smoothing=0, own="prompt").fit(*w.given, own=own)
+        there, truth, taken = own.at(w.transfer), w.truth[w.transfer], found.own_
+        spoken = there.any_covered
+        assert not taken[~spoken].any()
+        assert (found.ik_[~spoken] == 0).all()
+        assert found.spent_ == 0
+        assert np.isnan(found.auroc_)
+        rows, weak = w.given
+        mixed = np.where(taken[:, None], there.probs[:, 0], weak.probs[:, 0])
+        assert equal(found, Naive(HEAD).fit(rows, WeakLabels.from_probs(mixed, weak.classes, ids=rows.ids)))
+        side = np.asarray(w.rows.views["strong"].values)[w.transfer, 0]
+        weakly = weak.hard()[:, 0] == truth
+        gain = w.accuracy(found) - w.accuracy(Naive(HEAD).fit(*w.given))
+        better = (there.hard()[taken, 0] == truth[taken]).mean() - weakly[taken].mean()
+        kept.append((taken[spoken & (side > 0.3)].mean(), taken[side < -0.3].mean(), better, gain))
+    known, unknown, better, gain = np.mean(kept, axis=0)
+    assert known > 0.9
+    assert unknown < 0.3
+    assert better > 0.05
+    assert gain > 0.02
+
+
+def test_a_prompt_s_answers_replace_the_grant_and_are_asked_for_in_time():
+    w = half_known()
+    method = Selective(HEAD, own="prompt")
+    needs = method.needs()
+    assert (needs.known, needs.own) == (False, True)
+    assert not Selective(HEAD, own="prompt", threshold=1).needs().own
+    assert not Selective(HEAD).needs().own
+    with pytest.raises(NeedsError, match="the strong model's own answers"):
+        method.fit(*w.given, known=w.known())
+    same = Selective(HEAD, own="prompt").fit(*w.given, known=w.known(), own=asked(w))
+    assert same.spent_ == 0
+    other = WeakLabels.from_probs(asked(w).probs[:, 0], ["x", "y"])
+    with pytest.raises(LabelsError, match="other classes"):
+        method.fit(*w.given, own=other)
+    with pytest.raises(InputError, match="own is 'teach' or 'prompt', not 'promt'; did you mean 'prompt'"):
+        Selective(HEAD, own="promt").check()
+
+
 # --- smoothing ----------------------------------------------------------------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "number",
     "sureness",
     "tell_right",
+    "told_apart",
     "truth_table",
     "with_penalty_of",
 ]
@@ -140,6 +141,26 @@ def tell_right(
     area : float
         AUROC on the taught rows, out of fold.
     """
+    heads, out, rich = _heads(taught, right, seed, balanced)
+    good, bad = int(right.sum()), int((~right).sum())
+    head, read = heads[rich]
+    there = np.asarray(read(*asked), dtype=np.float64)
+    odds = np.diff(head.logits(Rows(np.arange(len(there)), {"right": View(there)})), axis=1)[:, 0]
+    return odds + (np.log(good / bad) if balanced else 0.0), auroc(out[rich], right)
+
+
+def told_apart(
+    taught: tuple[NDArray[np.float64], NDArray[np.float64]], right: NDArray[np.bool_], seed: int
+) -> NDArray[np.float64]:
+    """Return (n,) the probability of being right on the taught rows themselves, each from the other folds; as :func:`tell_right`."""
+    _, out, rich = _heads(taught, right, seed, balanced=False)
+    return out[rich]
+
+
+def _heads(
+    taught: tuple[NDArray[np.float64], NDArray[np.float64]], right: NDArray[np.bool_], seed: int, balanced: bool
+) -> tuple[list[tuple[Any, Any]], list[NDArray[np.float64]], int]:
+    """Fit both heads; return them, their held-out probabilities, and which is taken."""
     table = WeakLabels.from_names(np.where(right, "right", "wrong").tolist(), ["wrong", "right"])
     fold = deal(np.asarray(taught[0]), table, seed)
     good, bad = int(right.sum()), int((~right).sum())
@@ -154,10 +175,7 @@ def tell_right(
         loss.append(-np.log(np.maximum(np.where(right, held, 1 - held), LEAST)))
     saved = (loss[0] - loss[1])[np.isfinite(loss[0] - loss[1])]
     rich = len(saved) > 1 and saved.mean() > DOUBT * saved.std(ddof=1) / np.sqrt(len(saved))
-    head, read = heads[int(rich)]
-    there = np.asarray(read(*asked), dtype=np.float64)
-    odds = np.diff(head.logits(Rows(np.arange(len(there)), {"right": View(there)})), axis=1)[:, 0]
-    return odds + (np.log(good / bad) if balanced else 0.0), auroc(out[int(rich)], right)
+    return heads, out, int(rich)
 
 
 def number(value: Any) -> bool:

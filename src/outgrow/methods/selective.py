@@ -15,6 +15,11 @@ that have a weak label; above 50,000 of them neighbours are approximate. A row t
 answer is known, and left out elsewhere. Where truth of a transfer row is granted, that is its target. With fewer than 5 right or 5 wrong
 own answers P(IK) is one number, their smoothed share.
 
+With ``own="prompt"`` the own answers come from the strong model itself, asked without any label, and no truth is granted. P(IK) is learned
+from whether own answer and weak label agree, out of fold on the rows themselves. That is ours: where the two err independently of one
+another and the weak label is more often right than not, they agree on more than half of two-class rows exactly where the own answer is
+right on more than half, whatever the supervisor's accuracy. So threshold .5 keeps its meaning, and others are drawn towards .5.
+
 Assumptions: granted rows are drawn as the transfer rows are; for smoothing, weak errors are scattered in the strong features. Clustered
 errors gain nothing (the public probes of EleutherAI/w2s mostly lost by relabelling from neighbours).
 """
@@ -27,7 +32,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone, is_regressor
 
-from outgrow.errors import InputError, LabelsError
+from outgrow.errors import InputError, LabelsError, nearest
 from outgrow.learners.objective import CrossEntropy
 from outgrow.methods.granted import (
     cross_fit,
@@ -36,6 +41,7 @@ from outgrow.methods.granted import (
     number,
     sureness,
     tell_right,
+    told_apart,
     truth_table,
     with_penalty_of,
 )
@@ -71,6 +77,9 @@ class Selective(OfLearner):
         The matrix that P(IK) and the graph read. None: the learner's.
     random_state : int, default 0
         Deals the granted rows to folds; of an approximate search for neighbours.
+    own : {"teach", "prompt"}, default "teach"
+        Where own answers come from: the learner, fitted on granted truth; or the strong model, asked by the study (``self``), which
+        spends no truth.
 
     Attributes
     ----------
@@ -81,7 +90,8 @@ class Selective(OfLearner):
     graph_ : Neighbours or None
         The graph's edges among the rows that have a weak label (:mod:`~outgrow.methods.neighbours`).
     auroc_ : float
-        How well P(IK) ranks right above wrong own answers on the granted rows, out of fold; NaN where it cannot be told.
+        How well P(IK) ranks right above wrong own answers on the granted rows, out of fold; NaN where it cannot be told, as without
+        truth.
 
     References
     ----------
@@ -101,6 +111,7 @@ class Selective(OfLearner):
         smoothing: float = 0.5,
         on: str | None = None,
         random_state: int = 0,
+        own: str = "teach",
     ):
         self.learner = learner
         self.threshold = threshold
@@ -108,12 +119,18 @@ class Selective(OfLearner):
         self.smoothing = smoothing
         self.on = on
         self.random_state = random_state
+        self.own = own
 
     def needs(self) -> Needs:
         """Return the learner's needs; the graph's view; and a grant where own answers are wanted."""
         idle = self.threshold == 1 and self.smoothing == 0
         views = frozenset() if self.on is None or idle else frozenset({self.on})
-        return super().needs() | Needs(views=views, known=self.threshold != 1)
+        wanted = self.threshold != 1
+        return super().needs() | Needs(views=views, known=wanted and not self._prompts, own=wanted and self._prompts)
+
+    @property
+    def _prompts(self) -> bool:
+        return self.own == "prompt"
 
     def check(self) -> None:
         """Raise when a parameter is out of range, or the learner predicts values."""
@@ -124,12 +141,24 @@ class Selective(OfLearner):
         whole = isinstance(self.neighbours, int | np.integer) and not isinstance(self.neighbours, bool)
         if not whole or self.neighbours < 1:
             raise InputError(f"Selective neighbours must be a whole number of at least 1, not {self.neighbours!r}")
+        if self.own not in ("teach", "prompt"):
+            raise InputError(
+                f"Selective own is 'teach' or 'prompt', not {self.own!r}{nearest(str(self.own), ('teach', 'prompt'))}"
+            )
         if is_regressor(self):
             raise LabelsError(
                 "Selective asks whether an answer is right, and a value is never quite; use Naive for a value task"
             )
 
-    def fit(self, X: Any, y: Any, *, sample_weight: ArrayLike | None = None, known: Known | None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        sample_weight: ArrayLike | None = None,
+        known: Known | None = None,
+        own: WeakLabels | None = None,
+    ) -> Self:
         """Train the student.
 
         Parameters
@@ -138,7 +167,9 @@ class Selective(OfLearner):
         y : WeakLabels, or labels
         sample_weight : array of shape (n,), optional
         known : Known, optional
-            Granted truth; required unless the threshold is 1.
+            Granted truth; required unless the threshold is 1, or ``own="prompt"``.
+        own : WeakLabels, optional
+            The strong model's own answers, on the rows of X at least; required for ``own="prompt"``.
 
         Raises
         ------
@@ -151,7 +182,7 @@ class Selective(OfLearner):
         """
         self.check()
         rows, weak, weight = prepare(self, X, y, sample_weight)
-        self.needs().check("Selective", rows.views, weak.sources, known=known)
+        self.needs().check("Selective", rows.views, weak.sources, known=known, own=own)
         self.ik_, self.own_, self.auroc_ = np.zeros(len(rows)), np.zeros(len(rows), dtype=bool), float("nan")
         self.graph_ = None
         if self.threshold == 1 and self.smoothing == 0:
@@ -162,11 +193,16 @@ class Selective(OfLearner):
         if self.smoothing > 0:
             combined[covered] = self._smooth(here[covered], combined[covered], importance[alive][covered])
         if self.threshold != 1:
-            assert known is not None
             ids_or_fail("Selective", X)
-            own, ik = self._own(here, weak, known)
+            if self._prompts:
+                assert own is not None
+                known = None
+                answers, ik = self._asked(here, weak[alive], own)
+            else:
+                assert known is not None
+                answers, ik = self._own(here, weak, known)
             take = ik > self.threshold
-            combined[take], covered = own[take], covered | take
+            combined[take], covered = answers[take], covered | take
             self.ik_[alive], self.own_[alive] = np.minimum(ik, 1.0), take
         else:
             known = None
@@ -211,6 +247,23 @@ class Selective(OfLearner):
             if row in order:
                 own[at], ik[at] = table.probs[order[row], 0], np.inf
         return own, ik
+
+    def _asked(self, rows: Rows, weak: WeakLabels, own: WeakLabels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return (n, c) answers that were asked for, and (n,) P(IK) from their agreement with the weak labels; 0 where there is none."""
+        if weak.classes is None or own.classes is None or own.classes.tolist() != weak.classes.tolist():
+            raise LabelsError("Selective is given own answers of other classes than the weak labels'")
+        (answers, there), (combined, covered) = own.at(rows.ids).one(), weak.one()
+        ik = np.zeros(len(rows))
+        both = there & covered
+        agree = answers[both].argmax(axis=1) == combined[both].argmax(axis=1)
+        good, bad = int(agree.sum()), int((~agree).sum())
+        # A row without a weak label says nothing of agreement: there the share of all rows stands.
+        ik[there] = (good + 1) / (good + bad + 2)
+        if min(good, bad) >= FEWEST:
+            features = np.asarray(rows[both].view(self._view()), dtype=np.float64)
+            told = told_apart((features, sureness(answers[both])), agree, self.random_state)
+            ik[both] = np.where(np.isfinite(told), told, ik[both])
+        return answers, ik
 
     def _knows(
         self,

@@ -25,7 +25,7 @@ from outgrow.tasks.rows import INPUTS, Rows
 
 __all__ = ["TEMPLATE", "PromptSupervisor", "even_offsets"]
 
-TEMPLATE = "{input}\n\nWhich is it: {classes}?\nAnswer:"
+TEMPLATE = "Classes: {classes}\n\nText: {input}\nClass:"
 """Asked where no template is given: the classes stand listed."""
 
 CALIBRATIONS = ("median", "content_free", "none")
