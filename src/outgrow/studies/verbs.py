@@ -201,6 +201,7 @@ def inventory(kind: str, store: Store | None = None) -> list[dict[str, Any]]:
             "probe": "a linear head on a view, taught by the teach rows",
             "rules": "a packaged lexicon or functions that vote or abstain",
             "file": "labels from a file, joined by id",
+            "debate": "weak judges who read debates of a language model with itself, taught by the teach rows",
         }
         return [{"name": name, "text": texts.get(name, "from another package")} for name in kinds()]
     if kind == "packaged":
