@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from outgrow.supervisors.transcripts import _FILE
 from tiny_llama import save_llama
@@ -60,25 +58,3 @@ def test_a_debate_runs_keeps_to_itself_and_goes(
     assert "jobs are stored from before" in again.err
     assert program("clean", "--task", "study").code == 0
     assert transcripts(fresh_home) == []
-
-
-@pytest.mark.slow
-@pytest.mark.packaged("vader", "smollm2", "wordllama")
-def test_forty_movie_snippets(program: Program, tmp_path: Path) -> None:
-    study = tmp_path / "study.yaml"
-    keys: dict[str, Any] = {
-        "task": {"packaged": "movies", "sample": 40},
-        "split": {"teach": 16, "transfer": 12, "test": 12},
-        "supervisors": [
-            {"debate": "smollm2", "question": "Is this movie review negative or positive?", **SMALL, "tokens": 8}
-        ],
-        "students": [{"encoder": "wordllama", "penalty": 1.0}],
-        "methods": ["naive"],
-        "forecasts": [],
-        "seeds": 1,
-    }
-    study.write_text(yaml.safe_dump(keys, sort_keys=False), "utf-8")
-    answer = program("run", study, "--out", tmp_path / "out", "--processes", 1, "--json")
-    assert answer.code == 0
-    (line,) = answer.json["table"]
-    assert line["supervisor"] == "debate"
