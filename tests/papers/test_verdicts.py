@@ -92,6 +92,8 @@ def test_a_verdict_is_kept_until_its_code_or_seeds_change(points: list[Any], tmp
     # Words change without a new measurement; a claim that is no more leaves the files.
     points[:] = [Claim("up", "me2026", "naive", "Other words.", "above 0", up, range(10, 31), range(5))]
     claims.cache_clear()
+    judge(["up"], tmp_path)
+    assert set(read_records(tmp_path)) == {"up", "down"}
     judge(folder=tmp_path)
     assert CALLS == ["up", "down", "down", "up"]
     held = read_records(tmp_path)

@@ -145,7 +145,7 @@ def judge(
         if folder is not None:
             _keep(Path(folder), new, quick)
     if folder is not None:
-        _tidy(Path(folder), quick)
+        _tidy(Path(folder), quick, drop=not names)
     return done, errors
 
 
@@ -159,8 +159,11 @@ def _keep(folder: Path, new: Record, quick: bool) -> None:
         write_json(folder / json_name, {"format": FORMAT, "claims": held})
 
 
-def _tidy(folder: Path, quick: bool) -> None:
-    """Drop records of claims that are no more, take over the words of the others, and write the page."""
+def _tidy(folder: Path, quick: bool, drop: bool) -> None:
+    """Take over the words of claims, on ``drop`` leave out records of claims that are no more, and write the page.
+
+    A run of some claims drops none: another process may know claims that came after this one started.
+    """
     from outgrow.papers.page import page
 
     json_name, page_name = FILES["quick" if quick else "full"]
@@ -169,7 +172,8 @@ def _tidy(folder: Path, quick: bool) -> None:
     known = claims()
     with lock(folder / json_name):
         held = read_records(folder, quick)
-        now = {name: {**held[name], **_words(claim)} for name, claim in known.items() if name in held}
+        now = {} if drop else dict(held)
+        now |= {name: {**held[name], **_words(claim)} for name, claim in known.items() if name in held}
         if now != held:
             write_json(folder / json_name, {"format": FORMAT, "claims": now})
         with atomic_write(folder / page_name) as part:
