@@ -12,7 +12,7 @@ from outgrow.encoders.views import ViewSpec, Wanted, groups, named
 from outgrow.store import Store
 from outgrow.tasks.rows import INPUTS
 
-__all__ = ["Estimate", "estimate", "pass_seconds"]
+__all__ = ["Estimate", "estimate", "pass_seconds", "width_of"]
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,22 @@ def _cost(task: Any, group: Sequence[ViewSpec], store: Store) -> Estimate:
         name for name, layer in layers.items() if (store.path(key_of(enc, layer, task)) / "manifest.json").is_file()
     )
     missing = {layer for name, layer in layers.items() if name not in stored}
-    width = enc.width if enc.depth is not None or (entry and entry.width) else getattr(enc, "features", 0)
+    width = _width(enc, entry)
     if not missing:
         return Estimate(0.0, 0, 0, stored)
     seconds = n / 5000 if enc.depth is None else _seconds(task, enc, max(layer or 0 for layer in missing))
     return Estimate(seconds, 4 * n * width * len(missing), fetch, stored)
+
+
+def _width(enc: Any, entry: Any) -> int:
+    return int(enc.width if enc.depth is not None or (entry and entry.width) else getattr(enc, "features", 0))
+
+
+def width_of(view: Wanted) -> int:
+    """Return how many features a view will have; 0 where its model must be fetched first."""
+    (spec,) = named(view)
+    enc = spec.make()
+    return _width(enc, TABLE.get(spec.encoder)) if getattr(enc, "at_hand", lambda: True)() else 0
 
 
 def _seconds(task: Any, enc: Any, deepest: int) -> float:

@@ -164,6 +164,10 @@ class Filtering(OfLearner):
             return {"share kept": float((self.weight_ * self.kept_).sum() / self.weight_.sum()), **graph}
         return {**self.narrowing_.said(), **graph}
 
+    def control(self) -> dict[str, Any] | None:
+        """Return the parameters of a random drop at the same retention."""
+        return None if self.by == "random" or self.drop == 0 else {"by": "random", "drop": self.drop}
+
     def cost(self, n: int, d: int) -> Cost:
         """Say what the neighbours of n rows of d features will take, where the score looks at neighbours."""
         return cost(n, d) if self.by in GRAPHS and self.drop > 0 else Cost()

@@ -134,6 +134,10 @@ class OfLearner(BaseEstimator):
         """Return what a fitted method learned beside its student, by name, for reports: here nothing; NaN where it could not be told."""
         return {}
 
+    def control(self) -> dict[str, Any] | None:
+        """Return the parameters of the control that stands beside this method in every study: here none."""
+        return None
+
     def cost(self, n: int, d: int) -> Cost:
         """Say what fitting on n rows of d features takes beside the learner's fits: here nothing."""
         return Cost()

@@ -7,6 +7,7 @@ from typing import Any
 
 from outgrow.reports.figures import Figure, Line, Mark, Table, dots, summary
 from outgrow.reports.labels import about_section, quality_sections
+from outgrow.reports.learned import learned_sections
 from outgrow.reports.page import GLOSSARY, MainRow, Page, Section, rows_of
 from outgrow.reports.readings import audit_figure, forecast_sections
 from outgrow.scores.evaluation import Cell
@@ -48,6 +49,7 @@ def content(results: Results, show_text: Sequence[str] | None = None) -> Page:
         *_audits(results, decision.cell),
         *quality_sections(results),
         *_verdicts(results, rows),
+        *learned_sections(results),
         *_failures(results),
         *_examples(show_text),
         about_section(results),

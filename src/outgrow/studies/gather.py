@@ -15,6 +15,7 @@ from outgrow.fingerprints import code_version
 from outgrow.scores.evaluation import Cell, Evaluation
 from outgrow.scores.intervals import Interval
 from outgrow.store import read_json
+from outgrow.studies.learned import learned
 from outgrow.studies.own import beside
 from outgrow.studies.plan import Cellwork, Job, Plan, student_name, view_name
 from outgrow.studies.ready import Ready
@@ -49,6 +50,7 @@ def gather(ready: Ready, plan: Plan, failures: Sequence[tuple[Job, str]], enviro
         [{"job": j.label, "kind": j.kind, "error": e} for j, e in failures], columns=["job", "kind", "error"]
     )
     quality, flags = _quality(ready, plan)
+    told, approximate = learned({by: [_student(ready, w).get("said", {}) for w in ws] for by, ws in by_cell.items()})
     said = [
         read_json(store.path(key) / "about.json")["said"] for key in dict.fromkeys(plan.own.values()) if store.get(key)
     ]
@@ -61,12 +63,18 @@ def gather(ready: Ready, plan: Plan, failures: Sequence[tuple[Job, str]], enviro
         quality=quality,
         forecasts=pd.DataFrame(forecasts, columns=list(FORECAST_COLUMNS)),
         findings=tuple(findings),
-        notes=tuple(dict.fromkeys([*ready.notes, *_reasons(cells), *flags, *filter(None, said)])),
+        notes=tuple(dict.fromkeys([*ready.notes, *_reasons(cells), *flags, *filter(None, said), *approximate])),
         failures=failed,
         environment=dict(environment),
         fingerprints=_fingerprints(ready),
         details=details,
+        learned=told,
     )
+
+
+def _student(ready: Ready, work: Cellwork) -> dict[str, Any]:
+    about: dict[str, Any] = read_json(ready.store.path(work.student) / "student.json")
+    return about
 
 
 def _names(work: Cellwork) -> Names:

@@ -252,7 +252,9 @@ def make_ready(
     """
     from outgrow.catalogue import catalogue, find
     from outgrow.scores.metrics import default_metric, metrics_for
+    from outgrow.studies.learned import with_controls
 
+    study = with_controls(study)
     forecasts = tuple(study.forecasts if study.forecasts is not None else catalogue("forecasts"))
     audits = tuple(study.audits if study.audits is not None else catalogue("audits"))
     for folder, names in (("forecasts", forecasts), ("audits", audits)):

@@ -38,7 +38,7 @@ FORECAST_COLUMNS = (
     "measured_high",
     "broken",
 )
-_TABLES = ("quality", "forecasts", "failures", "details")
+_TABLES = ("quality", "forecasts", "failures", "details", "learned")
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,8 @@ class Results:
     details : DataFrame, optional
         Anything more to say of each fit, by supervisor, student, method and seed (penalty, seconds, fingerprints); joined to
         :meth:`frame`.
+    learned : DataFrame, optional
+        What methods learned beside their students, seeds pooled: supervisor, student, method, what, mean, low, high, seeds.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Results:
     fingerprints: dict[str, Any] = field(default_factory=dict)
     best: dict[str, Any] | None = None
     details: pd.DataFrame | None = None
+    learned: pd.DataFrame | None = None
 
     @property
     def scored(self) -> bool:

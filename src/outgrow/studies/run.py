@@ -17,6 +17,7 @@ from outgrow.errors import LabelsError, OutgrowError, StudyError
 from outgrow.store import Journal, Store, lock, private_folder, write_json
 from outgrow.studies.executors import run_jobs
 from outgrow.studies.gather import fit_seconds, gather, save_best, write_rows
+from outgrow.studies.learned import graphs
 from outgrow.studies.own import asks_before, own_seconds
 from outgrow.studies.plan import Job, Plan
 from outgrow.studies.ready import Ready, Say
@@ -189,7 +190,8 @@ def dry_run(ready: Ready) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``jobs`` (kind, label, stored), ``stored``, ``seconds`` (None when unknown), ``bytes``, ``download``.
+        ``jobs`` (kind, label, stored), ``stored``, ``seconds`` (None when unknown), ``bytes``, ``download``, ``memory`` (bytes that
+        the largest neighbour graph takes), ``notes``.
     """
     from outgrow.encoders.estimate import estimate
     from outgrow.tasks.rows import INPUTS
@@ -208,13 +210,16 @@ def dry_run(ready: Ready) -> dict[str, Any]:
     rows = max(len(r.transfer) for r in ready.roles.values())
     # A cross-validated head on 2,000 rows of 576 features takes about a second of one core.
     fits = heads * max(0.2, rows / 2000) / _cores()
+    edges, memory, graphs_told = graphs(ready, [j for j in plan.jobs if not ready.store.path(j.key).is_dir()])
+    fits += edges / _cores()
     return {
         "jobs": jobs,
         "stored": sum(j["stored"] for j in jobs),
         "seconds": None if cost.seconds is None or talk is None else round(cost.seconds + talk + asking + fits, 1),
         "bytes": cost.bytes,
         "download": cost.download,
-        "notes": [*ready.notes, *told],
+        "memory": memory,
+        "notes": [*ready.notes, *told, *graphs_told],
     }
 
 

@@ -13,6 +13,7 @@ from outgrow.catalogue import find
 from outgrow.errors import StoreError
 from outgrow.store import Store, read_json, write_json
 from outgrow.studies.evaluate import References, assemble, grant, predictions, references
+from outgrow.studies.learned import said_of
 from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.rows import Rows, View
 from outgrow.tasks.split import Roles
@@ -163,6 +164,7 @@ def do_student(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
         "iterations": int(np.max(getattr(head, "n_iter_", 0))),
         "converged": bool(np.all(getattr(head, "converged_", True))),
         "forecasts": said,
+        "said": said_of(method),
     }
     write_json(folder / "student.json", about)
 
