@@ -201,13 +201,13 @@ def shifted(seed: int, confidence=(8.0, 1.0, 1.0, 1.0), n: int = 500):
     return Rows.from_arrays(X=x), WeakLabels.stack(tables), np.where(truth, "yes", "no")
 
 
-def measured(labels: str, rate: float, score: str, seeds=range(3)):
+def measured(labels: str, rate: float, by: str, seeds=range(3)):
     out = []
     for seed in seeds:
         rows, weak, truth = shifted(seed)
         learn, test = slice(0, 300), slice(300, None)
         made = {
-            "raven": Raven(HEAD, rate=rate, labels=labels, score=score),
+            "raven": Raven(HEAD, rate=rate, labels=labels, by=by),
             "uniform": Raven(HEAD, rate=0, easy=0, labels=labels),
         }
         found = {
@@ -233,11 +233,11 @@ def measured(labels: str, rate: float, score: str, seeds=range(3)):
 
 
 @pytest.mark.parametrize(
-    ("labels", "rate", "score"),
+    ("labels", "rate", "by"),
     [("matched", 1.0, "loss"), ("hard", 4.0, "loss"), ("matched", 4.0, "agreement"), ("hard", 4.0, "agreement")],
 )
-def test_weights_rank_supervisors_and_the_student_gains(labels, rate, score):
-    over_uniform, over_naive, ranks, easy = measured(labels, rate, score)
+def test_weights_rank_supervisors_and_the_student_gains(labels, rate, by):
+    over_uniform, over_naive, ranks, easy = measured(labels, rate, by)
     assert ranks >= 0.6
     assert over_uniform >= 0
     assert over_naive >= 0.08
@@ -247,8 +247,8 @@ def test_weights_rank_supervisors_and_the_student_gains(labels, rate, score):
 def test_soft_labels_reward_confidence():
     """The released rule fails where the worst supervisor is the surest: its weight is the largest."""
     rows, weak, _ = shifted(0)
-    soft = Raven(HEAD, rate=4.0, labels="soft", score="loss").fit(rows, weak).weights_
-    matched = Raven(HEAD, rate=4.0, labels="matched", score="loss").fit(rows, weak).weights_
+    soft = Raven(HEAD, rate=4.0, labels="soft", by="loss").fit(rows, weak).weights_
+    matched = Raven(HEAD, rate=4.0, labels="matched", by="loss").fit(rows, weak).weights_
     assert soft.argmax() == 0
     assert matched.argmin() == 0
 
@@ -265,7 +265,7 @@ def test_soft_labels_reward_confidence():
         ({"easy": 1}, "easy must be a number of at least 0 and below 1, not 1"),
         ({"easy": True}, "not True"),
         ({"labels": "mached"}, "labels is 'mached'; did you mean 'matched'?"),
-        ({"score": "los"}, "score is 'los'; did you mean 'loss'?"),
+        ({"by": "los"}, "by is 'los'; did you mean 'loss'?"),
     ],
 )
 def test_parameters_out_of_range(params, message):

@@ -11,8 +11,8 @@ Known faults, of the rule itself. The cross-entropy of a supervisor against the 
 entropy, so with ``labels="soft"`` (as released) a weight is a reward for confidence too, and an over-confident supervisor wins over a
 right one; ``"hard"`` and ``"matched"`` take that reward away. And where the student was solved exactly on the easy rows, it is sure of
 much that is wrong, and the cross-entropy counts little else: on shifted digits it ranked supervisors the wrong way round, where their
-bounded counterpart, ``score="agreement"``, g_k = mean_i (q_i - Q_ik) . p_i, ranked them rightly. These, and their being the defaults, are
-ours; ``labels="soft", score="loss"`` is the paper's code.
+bounded counterpart, ``by="agreement"``, g_k = mean_i (q_i - Q_ik) . p_i, ranked them rightly. These, and their being the defaults, are
+ours; ``labels="soft", by="loss"`` is the paper's code.
 
 Ours, too. The rate is per unit of progress, and a long step is taken in short ones, so that learners of few and of many steps agree.
 A supervisor's gradient is the mean over the rows where it and another speak: coverage does not set its speed. Where all cover all rows
@@ -54,7 +54,7 @@ class RavenObjective:
     rate: float
     easy: float
     labels: str
-    score: str = "loss"
+    by: str = "loss"
     moves: ClassVar[bool] = True
 
     def start(self, weak: Tensor, weight: Tensor) -> State:
@@ -85,7 +85,7 @@ class RavenObjective:
 
     def _losses(self, labels: Tensor, logits: Tensor) -> Tensor:
         """Return (..., n, m) how far each supervisor's label is from the student's answer."""
-        if self.score == "agreement":
+        if self.by == "agreement":
             return 1 - (labels * torch.softmax(logits, dim=-1)[..., None, :]).sum(-1)
         return -(labels * torch.log_softmax(logits, dim=-1)[..., None, :]).sum(-1)
 
@@ -172,7 +172,7 @@ class Raven(OfLearner):
     labels : {"hard", "matched", "soft"}, default "hard"
         The named class alone; probabilities at one common mean entropy; or as they are (as released). With ``rate=0, easy=0,
         labels="soft"`` this is :class:`~outgrow.methods.naive.Naive`, bit for bit.
-    score : {"agreement", "loss"}, default "agreement"
+    by : {"agreement", "loss"}, default "agreement"
         What moves the weights: the student's probability of a supervisor's label, or its cross-entropy against it (as released).
 
     Attributes
@@ -197,13 +197,13 @@ class Raven(OfLearner):
         rate: float = 4.0,
         easy: float = 0.4,
         labels: str = "hard",
-        score: str = "agreement",
+        by: str = "agreement",
     ):
         self.learner = learner
         self.rate = rate
         self.easy = easy
         self.labels = labels
-        self.score = score
+        self.by = by
 
     def needs(self) -> Needs:
         """Return what ``fit`` must be given beyond rows and labels: the learner's views, and two supervisors."""
@@ -217,8 +217,8 @@ class Raven(OfLearner):
             raise InputError(f"Raven easy must be a number of at least 0 and below 1, not {self.easy!r}")
         if self.labels not in LABELS:
             raise InputError(f"Raven labels is {self.labels!r}{nearest(str(self.labels), LABELS)}")
-        if self.score not in SCORES:
-            raise InputError(f"Raven score is {self.score!r}{nearest(str(self.score), SCORES)}")
+        if self.by not in SCORES:
+            raise InputError(f"Raven by is {self.by!r}{nearest(str(self.by), SCORES)}")
         if is_regressor(self):
             raise LabelsError("Raven asks which rows get one class, and this learner predicts values; use Naive")
 
@@ -250,7 +250,7 @@ class Raven(OfLearner):
         self._check_easy(counts)
         off = self.rate == 0 and self.easy == 0 and self.labels == "soft"
         self._train(
-            rows, weak, weight, CrossEntropy() if off else RavenObjective(self.rate, self.easy, self.labels, self.score)
+            rows, weak, weight, CrossEntropy() if off else RavenObjective(self.rate, self.easy, self.labels, self.by)
         )
         m = weak.supervisors
         self.weights_ = np.asarray(self.student_.state_.get("weights", np.full(m, 1 / m)))

@@ -120,7 +120,7 @@ def _as_released(seed: int) -> dict[str, float]:
     from outgrow.methods.raven import Raven
 
     rows, weak, truth, n = shifted(seed)
-    student = Raven(LinearHead(penalty=PENALTY), labels="soft", score="loss").fit(rows[:n], weak[:n])
+    student = Raven(LinearHead(penalty=PENALTY), labels="soft", by="loss").fit(rows[:n], weak[:n])
     accuracy = (weak[:n].hard() == truth[:n, None]).mean(axis=0)
     right = student.predict_proba(rows[n:]).argmax(axis=1) == truth[n:]
     ranked = float(spearmanr(student.weights_, accuracy)[0])

@@ -33,14 +33,14 @@ def _corrected(view: str, seed: int, quick: bool) -> dict[str, Floats]:
     from outgrow.tasks.split import split
 
     task, rows = _encoded("movies", (view,), QUICK_POOL if quick else POOL)
-    sizes = {"transfer": 300, "test": 200} if quick else {"transfer": 2000, "test": 1500}
-    roles = split(task, seed, teach=0, select=0, **sizes)
+    transfer, test = (300, 200) if quick else (2000, 1500)
+    roles = split(task, seed, teach=0, transfer=transfer, select=0, test=test)
     weak = packaged_rules("vader", [str(c) for c in task.classes]).label(rows)
     here, there = weak.at(roles.transfer), weak.at(roles.test)
     truth = np.asarray(task.truth_at(roles.test)).astype(np.int64)
     # A row on which the lexicon is silent is predicted by its label shares, as in every study.
     floor = there.one(here.prior())[0]
-    out = {"floor": row_score("accuracy", floor, truth, 2), "silent": 1.0 - there.any_covered}
+    out: dict[str, Floats] = {"floor": row_score("accuracy", floor, truth, 2), "silent": (~there.any_covered).astype(np.float64)}
     for name, method in (("naive", Naive), ("corrected", Correction)):
         student = method(LinearHead(on=view)).fit(rows.at(roles.transfer), here)
         probs = student.predict_proba(rows.at(roles.test))
