@@ -1,0 +1,221 @@
+"""Our own recipe: weak labels are repaired by what the strong features say about the classes, without truth.
+
+Naive training imitates: it fits p(weak label | features), lean and doubt of the supervisor included. Here the rows' classes are hidden, and
+the weak label is only something a supervisor says about them. Features f_i (standardised, brought to one length, centred) are Gaussian in
+each class around its mean, with one covariance for all; supervisors say class l of rows of class k with a chance T_kl. From R = the weak
+labels p, so many ``steps`` of
+
+    mean_k, C      <-  moments of f under R,   C shrunk by s = min(1/2, 2 d / (d + n)) towards its mean variance,
+    g_ik           <-  softmax_k( log pi_k + f_i . C^-1 mean_k - mean_k . C^-1 mean_k / 2 ),    pi = mean weak label,
+    T_kl           <-  sum_i g_ik p_il / sum_i g_ik,
+    R_ik           <-  g_ik sum_l T_kl p_il,    normalised,
+
+which is the EM algorithm for that model (McLachlan 1975 for discriminants from unlabelled rows; Raykar et al. 2010 for what a labeller
+says; both recalled) but that pi and the scale of C stay. How far the result may be believed is the separation of the classes in these
+features, lambda = (mean_i max_k g_ik - 1/c) / (1 - 1/c), with g cross-fitted over three folds. The student learns
+
+    targets  ~  n_i^(1 - lambda)  R_i^lambda
+
+with n the answers of a naive student: where classes are not apart it is naive, where they are it learns the repaired labels. A row that no
+supervisor covers has the mean label as its weak label and is learned from like the others.
+
+Ours: the composition, s, lambda, two steps; docs/recipe-log.md counts what was tried. Assumed: classes are blobs of like shape in the
+strong features, and supervisors err by class rather than by row. It is naive on values, on under 40 rows, on constant features, and where
+the learner reads raw inputs and ``on`` names no matrix.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import cho_factor, cho_solve
+from scipy.special import softmax
+from sklearn.base import clone, is_regressor
+
+from outgrow.errors import InputError
+from outgrow.learners.objective import CrossEntropy, Squared
+from outgrow.learners.penalty import FOLDS, distinct, folds
+from outgrow.methods.method import OfLearner, in_classes
+from outgrow.tasks.labels import WeakLabels
+from outgrow.tasks.needs import Needs
+from outgrow.tasks.prepare import prepare
+from outgrow.tasks.rows import Rows
+
+__all__ = ["Recipe"]
+
+Floats = NDArray[np.float64]
+
+ENOUGH = 40
+MOST = 0.5
+TWICE = 2.0
+TINY = 1e-6
+FLAT = 1e-9
+
+
+class Recipe(OfLearner):
+    """Train on weak labels repaired by a discriminant in the strong features, as far as the classes lie apart there.
+
+    Parameters
+    ----------
+    learner : learner, optional
+        Default :class:`~outgrow.learners.linear.LinearHead`.
+    steps : int, default 2
+        Of the repair. 0 is :class:`~outgrow.methods.naive.Naive`, bit for bit.
+    on : str, optional
+        The matrix that the repair reads. None: the learner's.
+
+    Attributes
+    ----------
+    separation_ : float
+        How far apart the classes lie, from 0 (not at all; the student is nearly naive) to 1; NaN where nothing was repaired.
+    changed_ : float
+        Share of covered rows whose likeliest class the repair changed.
+    channel_ : ndarray of shape (c, c)
+        T: how often rows of class k are said to be of class l, as estimated.
+
+    References
+    ----------
+    Ours. McLachlan 1975, "Iterative reclassification procedure for constructing an asymptotically optimal rule of allocation in
+    discriminant analysis"; Raykar et al. 2010, "Learning from crowds".
+    """
+
+    paper = "outgrow"
+    truth = "none"
+    off: ClassVar[dict[str, Any]] = {"steps": 0}
+
+    def __init__(self, learner: Any = None, steps: int = 2, on: str | None = None):
+        self.learner = learner
+        self.steps = steps
+        self.on = on
+
+    def needs(self) -> Needs:
+        """Return the learner's needs, and the view of the repair."""
+        return super().needs() | Needs(views=frozenset() if self.on is None else frozenset({self.on}))
+
+    def check(self) -> None:
+        """Raise when ``steps`` is out of range."""
+        if not isinstance(self.steps, int | np.integer) or isinstance(self.steps, bool) or self.steps < 0:
+            raise InputError(f"Recipe steps must be a whole number of at least 0, not {self.steps!r}")
+
+    def said(self) -> dict[str, float]:
+        """Return the separation of the classes and the share of labels that the repair changed."""
+        if np.isnan(self.separation_):
+            return {}
+        return {"separation of the classes": self.separation_, "share of labels changed": self.changed_}
+
+    def fit(self, X: Any, y: Any, *, sample_weight: ArrayLike | None = None) -> Self:
+        """Repair the labels, then train the student.
+
+        Parameters
+        ----------
+        X : Rows, or array of shape (n, d)
+        y : WeakLabels, or class names (n,), probabilities (n, c), values (n,)
+        sample_weight : array of shape (n,), optional
+
+        Raises
+        ------
+        InputError
+            A parameter out of range.
+        LabelsError
+            Labels of other rows, of one class, or covering no row.
+        """
+        self.check()
+        rows, weak, weight = prepare(self, X, y, sample_weight)
+        self.separation_, self.changed_, self.channel_ = np.nan, 0.0, np.eye(weak.probs.shape[2])
+        if is_regressor(self):
+            return self._train(rows, weak, weight, Squared())
+        everywhere = np.ones(len(rows)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        alive = everywhere > 0
+        features = self._features(rows[alive], everywhere[alive]) if self.steps else None
+        if features is None:
+            return self._train(rows, weak, weight, CrossEntropy())
+        naive = clone(self._learner()).fit(rows, weak, sample_weight=weight)
+        given = weak.one(_mean_label(weak, weight))[0]
+        targets = given.copy()
+        targets[alive] = self._repair(
+            features, given[alive], in_classes(naive, rows[alive], naive.classes_), everywhere[alive]
+        )
+        moved = targets.argmax(axis=1) != given.argmax(axis=1)
+        self.changed_ = float(np.average(moved, weights=weight))
+        repaired = weak.relabel(targets, alive, "repaired")
+        return self._train(rows, repaired, everywhere, CrossEntropy())
+
+    def _features(self, rows: Rows, weight: Floats) -> Floats | None:
+        """Return (n, at most n) standardised rows of one length, centred; None where there is nothing to compute."""
+        name = rows.name(self.on if self.on is not None else getattr(self._learner(), "on", None))
+        if not rows.views[name].matrix:
+            return None
+        x = np.asarray(rows.view(name), dtype=np.float64)
+        if len(np.unique(distinct(x))) < ENOUGH:
+            return None
+        share = weight / weight.sum()
+        x = x - share @ x
+        spread = np.sqrt(share @ x**2)
+        x = x[:, spread > FLAT] / spread[spread > FLAT]
+        if not x.shape[1]:
+            return None
+        length = np.linalg.norm(x, axis=1, keepdims=True)
+        x = x * np.sqrt(x.shape[1]) / np.where(length > 0, length, 1.0)
+        x = x - share @ x
+        if x.shape[1] > len(x):
+            # A covariance of more features than rows is a matrix of the rows' products.
+            size, along = np.linalg.eigh(x @ x.T)
+            kept = size > FLAT * size[-1]
+            x = along[:, kept] * np.sqrt(size[kept])
+        return x
+
+    def _repair(self, x: Floats, given: Floats, naive: Floats, weight: Floats) -> Floats:
+        """Return (n, c) targets."""
+        heard = weight @ given > FLAT * weight.sum()
+        p, c = given[:, heard], int(heard.sum())
+        if c < 2:
+            return given
+        fold = folds(x, 0)
+        sure = np.empty(len(x))
+        for held in range(FOLDS):
+            learn = fold != held
+            here = _em(x[learn], p[learn], weight[learn], self.steps)[0]
+            sure[~learn] = _posterior(x[learn], here, weight[learn], p[learn], x[~learn]).max(axis=1)
+        self.separation_ = float(np.clip((np.average(sure, weights=weight) - 1 / c) / (1 - 1 / c), 0, 1))
+        repaired, channel = _em(x, p, weight, self.steps)
+        self.channel_[np.ix_(heard, heard)] = channel
+        log = (1 - self.separation_) * np.log(naive[:, heard] + TINY) + self.separation_ * np.log(repaired + TINY)
+        out = np.zeros_like(given)
+        out[:, heard] = softmax(log, axis=1)
+        return out
+
+
+def _mean_label(weak: WeakLabels, weight: Floats) -> Floats:
+    """Return the (c,) weighted mean of the combined label over covered rows."""
+    combined, covered = weak.one(weak.prior())
+    return np.average(combined[covered], axis=0, weights=weight[covered])
+
+
+def _em(x: Floats, p: Floats, weight: Floats, steps: int) -> tuple[Floats, Floats]:
+    """Return (n, c) labels after so many steps, and the (c, c) channel of the last."""
+    now, channel = p, np.eye(p.shape[1])
+    for _ in range(steps):
+        g = _posterior(x, now, weight, p, x)
+        mass = (g * weight[:, None]).sum(axis=0)
+        channel = (g * weight[:, None]).T @ p / np.maximum(mass, TINY)[:, None]
+        now = g * (p @ channel.T)
+        now = now / now.sum(axis=1, keepdims=True)
+    return now, channel
+
+
+def _posterior(x: Floats, labels: Floats, weight: Floats, p: Floats, at: Floats) -> Floats:
+    """Return (m, c) class probabilities of rows ``at`` by the discriminant that ``labels`` of the rows ``x`` give."""
+    n, d = len(np.unique(distinct(x))), x.shape[1]
+    share = weight / weight.sum()
+    r = labels * share[:, None]
+    mass = np.maximum(r.sum(axis=0), TINY * TINY)
+    mean = r.T @ x / mass[:, None]
+    within = (x * share[:, None]).T @ x - (mean.T * mass) @ mean
+    shrink = min(MOST, TWICE * min(d, n) / (min(d, n) + n))
+    within *= 1 - shrink
+    within[np.diag_indices(d)] += shrink / (1 - shrink) * np.trace(within) / d + FLAT
+    by = cho_solve(cho_factor(within, lower=True), mean.T)
+    constant = np.log(np.maximum(share @ p, TINY * TINY)) - 0.5 * np.einsum("cd,dc->c", mean, by)
+    return np.asarray(softmax(at @ by + constant, axis=1))
