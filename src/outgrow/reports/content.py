@@ -10,6 +10,7 @@ from outgrow.reports.labels import about_section, quality_sections
 from outgrow.reports.learned import learned_sections
 from outgrow.reports.page import GLOSSARY, MainRow, Page, Section, rows_of
 from outgrow.reports.readings import audit_figure, forecast_sections
+from outgrow.reports.worth import worth_sections
 from outgrow.scores.evaluation import Cell
 from outgrow.scores.intervals import Interval, Undefined
 from outgrow.scores.measured import sign
@@ -49,6 +50,7 @@ def content(results: Results, show_text: Sequence[str] | None = None) -> Page:
         *_audits(results, decision.cell),
         *quality_sections(results),
         *_verdicts(results, rows),
+        *worth_sections(results),
         *learned_sections(results),
         *_failures(results),
         *_examples(show_text),

@@ -15,6 +15,7 @@ from outgrow.fingerprints import code_version
 from outgrow.scores.evaluation import Cell, Evaluation
 from outgrow.scores.intervals import Interval
 from outgrow.store import read_json
+from outgrow.studies.curve import worth_table
 from outgrow.studies.learned import learned
 from outgrow.studies.own import beside
 from outgrow.studies.plan import Cellwork, Job, Plan, student_name, view_name
@@ -69,6 +70,7 @@ def gather(ready: Ready, plan: Plan, failures: Sequence[tuple[Job, str]], enviro
         fingerprints=_fingerprints(ready),
         details=details,
         learned=told,
+        worth=worth_table(cells, plan.curves, store),
     )
 
 

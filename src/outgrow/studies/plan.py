@@ -6,8 +6,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from outgrow.errors import NeedsError, StudyError
 from outgrow.fingerprints import code_version, environment_key, fingerprint
+from outgrow.scores.worth import sizes_for
 from outgrow.studies.study import StudentSpec, Study, method_of
 from outgrow.tasks.needs import Needs
 from outgrow.tasks.split import Roles
@@ -23,7 +26,7 @@ class Job:
     Parameters
     ----------
     kind : str
-        "labels", "reference", "student" or "evaluation"; other packages may add kinds.
+        "labels", "reference", "curve", "student" or "evaluation"; other packages may add kinds.
     key : str
         Fingerprint of everything the result depends on; where it is stored.
     label : str
@@ -64,6 +67,7 @@ class Plan:
     cells: tuple[Cellwork, ...]
     labels: Mapping[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
     own: Mapping[str, str] = field(default_factory=dict)
+    curves: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
 
 def learner_spec(student: StudentSpec, view: str, kind: str, seed: int) -> dict[str, Any]:
@@ -205,6 +209,7 @@ def make_plan(
     jobs: dict[str, Job] = {}
     cells: list[Cellwork] = []
     tables: dict[tuple[str, int], tuple[str, ...]] = {}
+    curves: dict[tuple[str, int], str] = {}
     env = environment_key()
     work = code_version("outgrow.studies.work")
     about = {
@@ -266,6 +271,11 @@ def make_plan(
                 if len(refused) == len(groups):
                     continue
                 reference = add("reference", key, f"direct and ceiling of {shown}, seed {seed}", (), common)
+                if (shown, seed) not in curves and (sizes := _sizes(task, role)):
+                    key = fingerprint("curve", key, sizes, seed, test_truth, metric, work)
+                    spec = {**common, "reference": reference, "sizes": list(sizes), "metric": metric}
+                    label = f"learning curve of {shown} on truth, seed {seed}"
+                    curves[shown, seed] = add("curve", key, label, (reference,), spec)
                 for group in (g for g in groups if g not in refused):
                     table = tables[group, seed]
                     granted = [teach_truth, at["teach"]] if method.needs().known else None
@@ -293,7 +303,14 @@ def make_plan(
                     }
                     done = add("evaluation", key, f"score of {label}", (*table, reference, fitted), spec)
                     cells.append(Cellwork(names, seed, table, reference, fitted, done))
-    return Plan(tuple(jobs.values()), tuple(cells), tables)
+    return Plan(tuple(jobs.values()), tuple(cells), tables, curves=curves)
+
+
+def _sizes(task: Task, role: Roles) -> tuple[int, ...]:
+    """Return the numbers of labels of a learning curve; none where there is no direct to end in."""
+    if not len(role.test) or (task.kind == "classes" and len(np.unique(task.truth_at(role.teach))) < 2):
+        return ()
+    return sizes_for(len(role.teach))
 
 
 def view_name(student: StudentSpec) -> str:

@@ -13,6 +13,7 @@ from outgrow.errors import StoreError
 from outgrow.scores.evaluation import Cell, Evaluation
 from outgrow.scores.measured import sign
 from outgrow.scores.metrics import metrics_for
+from outgrow.studies.advice import together
 from outgrow.studies.words import isolate
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ FORECAST_COLUMNS = (
     "measured_high",
     "broken",
 )
-_TABLES = ("quality", "forecasts", "failures", "details", "learned")
+_TABLES = ("quality", "forecasts", "failures", "details", "learned", "worth")
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,9 @@ class Results:
         :meth:`frame`.
     learned : DataFrame, optional
         What methods learned beside their students, seeds pooled: supervisor, student, method, what, mean, low, high, seeds.
+    worth : DataFrame, optional
+        How many hand labels each student is as good as: supervisor, student, method, labels, low, high (None outside the learning
+        curve, whose ends are smallest and largest), text.
     """
 
     name: str
@@ -114,6 +118,7 @@ class Results:
     best: dict[str, Any] | None = None
     details: pd.DataFrame | None = None
     learned: pd.DataFrame | None = None
+    worth: pd.DataFrame | None = None
 
     @property
     def scored(self) -> bool:
@@ -156,7 +161,11 @@ class Results:
         """Return one row per cell with seeds pooled, ranked; rows that spent truth come last."""
         import pandas as pd
 
-        return _tidy(pd.DataFrame([cell.row() for cell in self.ranked()]))
+        rows = [cell.row() for cell in self.ranked()]
+        if self.worth is not None:
+            said = {tuple(r[:3]): r[3] for r in self.worth[[*KEYS[1:], "text"]].itertuples(index=False)}
+            rows = [{**row, "worth": said.get(tuple(row.get(k) for k in KEYS[1:]))} for row in rows]
+        return _tidy(pd.DataFrame(rows))
 
     def save(self, folder: Path) -> None:
         """Write Parquet, CSV, JSON and npy files, from which :meth:`load` makes an equal value."""
@@ -279,6 +288,8 @@ def decide(ranked: Iterable[Cell], best: Mapping[str, Any] | None = None) -> Dec
         reason = reason[len(opening)].upper() + reason[len(opening) + 1 :]
     if "{who}" not in lead:
         reason += f" The best student is {who(cell)}."
+    if code == "use_truth":
+        reason += f" {together(scored, cell)}"
     return Decision(code, lead.format(who=who(cell)), reason, cell)
 
 

@@ -204,7 +204,7 @@ def dry_run(ready: Ready) -> dict[str, Any]:
     ]
     plan = ready.plan()
     jobs += [{"kind": j.kind, "label": j.label, "stored": ready.store.path(j.key).is_dir()} for j in plan.jobs]
-    heads = sum(not j["stored"] for j in jobs if j["kind"] in ("reference", "student", "labels"))
+    heads = sum(not j["stored"] for j in jobs if j["kind"] in ("reference", "curve", "student", "labels"))
     asking = own_seconds(ready, [j for j in plan.jobs if not ready.store.path(j.key).is_dir()])
     talk, told = _talk(ready)
     rows = max(len(r.transfer) for r in ready.roles.values())

@@ -11,6 +11,7 @@ import numpy as np
 
 from outgrow.catalogue import find
 from outgrow.errors import StoreError
+from outgrow.scores.metrics import row_score
 from outgrow.store import Store, read_json, write_json
 from outgrow.studies.evaluate import References, assemble, grant, predictions, references
 from outgrow.studies.learned import said_of
@@ -141,6 +142,21 @@ def load_references(folder: Path, roles: Roles) -> References:
     return References(roles.test, outputs, about["missing"], about["penalties"])
 
 
+def do_curve(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
+    """Score the learner after a few numbers of true labels; after all of them it is ``direct``, which is trained already."""
+    from outgrow.studies.curve import curve_rows, score_curve
+
+    task, roles, sizes = context.task(spec), context.roles(spec["roles"]), list(spec["sizes"])
+    sets = curve_rows(roles.teach, sizes[:-1], spec["seed"])
+    unfitted = build_method(spec["method"], spec["learner"]).reference()
+    scores = score_curve(unfitted, task, context.rows(spec), sets, roles.test, spec["metric"])
+    direct = load_references(context.folder(spec["reference"]), roles).outputs["direct"]
+    c = 1 if task.kind == "value" else len(task.classes)
+    last = row_score(spec["metric"], direct, task.truth_at(roles.test), c)
+    np.save(folder / "scores.npy", np.concatenate([scores, last[None]]))
+    write_json(folder / "curve.json", {"sizes": sizes})
+
+
 def do_student(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
     """Fit one method, predict every row of the task, and take the forecasts on the select rows."""
     rows, roles, weak = context.rows(spec), context.roles(spec["roles"]), context.labels(spec["labels"])
@@ -182,6 +198,7 @@ def do_evaluation(spec: Mapping[str, Any], context: Context, folder: Path) -> No
 
 WORK: dict[str, Callable[[Mapping[str, Any], Context, Path], None]] = {
     "labels": do_labels,
+    "curve": do_curve,
     "self": do_self,
     "reference": do_reference,
     "student": do_student,
