@@ -56,7 +56,9 @@ def test_what_methods_learned_is_a_table_of_the_results_and_of_both_reports(tmp_
         assert sum(weights) == pytest.approx(1)
         assert by["filtering(by=random, drop=0.1)", "share kept"]["mean"] == pytest.approx(0.9)
         assert by["anchored(budget=40)", "worth of weak labels"]["seeds"] == 2
-        assert {"AUROC of trust in probe(two)", "share of labels of probe(four) kept"} <= {w for m, w in by if m == "trust"}
+        assert {"AUROC of trust in probe(two)", "share of labels of probe(four) kept"} <= {
+            w for m, w in by if m == "trust"
+        }
         assert all(r["low"] <= r["mean"] + 1e-12 and r["mean"] <= r["high"] + 1e-12 for r in by.values() if r["seeds"])
         assert "naive" not in {method for method, _ in by}
     for text in (render(results), to_markdown(results)):

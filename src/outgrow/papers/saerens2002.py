@@ -40,7 +40,10 @@ def _corrected(view: str, seed: int, quick: bool) -> dict[str, Floats]:
     truth = np.asarray(task.truth_at(roles.test)).astype(np.int64)
     # A row on which the lexicon is silent is predicted by its label shares, as in every study.
     floor = there.one(here.prior())[0]
-    out: dict[str, Floats] = {"floor": row_score("accuracy", floor, truth, 2), "silent": (~there.any_covered).astype(np.float64)}
+    out: dict[str, Floats] = {
+        "floor": row_score("accuracy", floor, truth, 2),
+        "silent": (~there.any_covered).astype(np.float64),
+    }
     for name, method in (("naive", Naive), ("corrected", Correction)):
         student = method(LinearHead(on=view)).fit(rows.at(roles.transfer), here)
         probs = student.predict_proba(rows.at(roles.test))
