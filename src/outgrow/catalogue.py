@@ -5,7 +5,8 @@ A method (forecast, audit) is added by one new file; nothing lists it. In anothe
 What marks a class as one of its folder is an attribute: ``truth`` of a method, ``units`` of a forecast, ``question`` of an audit.
 
 Claims are values, not classes: a file of :mod:`outgrow.papers` names its own in a tuple ``CLAIMS``, and an entry point of the group
-``outgrow.claims`` names such a tuple.
+``outgrow.claims`` names such a tuple. What is known of a paper besides is a value ``PAPER`` in the same file, or an entry point of the
+group ``outgrow.papers``.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from outgrow.errors import StudyError, nearest
 
 if TYPE_CHECKING:
     from outgrow.papers.claim import Claim
+    from outgrow.papers.paper import Paper
 
-__all__ = ["catalogue", "claims", "find", "public", "snake"]
+__all__ = ["catalogue", "claims", "find", "papers", "public", "snake"]
 
 MARKS = {"methods": "truth", "forecasts": "units", "audits": "question"}
 
@@ -136,3 +138,42 @@ def claims() -> dict[str, Claim]:
                 raise StudyError(f"two claims are called {claim.name!r}, one in {where!r}; rename one")
             found[claim.name] = claim
     return found
+
+
+@cache
+def papers() -> dict[str, Paper]:
+    """Return the papers that have claims, by id: what their files say, filled up from the library of citations.
+
+    Raises
+    ------
+    StudyError
+        When two files describe one paper, or what an entry point names is no paper.
+    """
+    package = importlib.import_module("outgrow.papers")
+    kind = importlib.import_module("outgrow.papers.paper").Paper
+    library: dict[str, Paper] = {p.id: p for p in importlib.import_module("outgrow.papers.library").LIBRARY}
+    told: dict[str, Paper] = {}
+    sources: list[tuple[str, Any]] = []
+    for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
+        name = f"{package.__name__}.{module}"
+        sources.append((name, getattr(importlib.import_module(name), "PAPER", None)))
+    for point in importlib.metadata.entry_points(group="outgrow.papers"):
+        try:
+            sources.append((point.value, point.load()))
+        except Exception as error:  # anybody's code
+            raise StudyError(
+                f"the paper {point.value!r} cannot be imported ({type(error).__name__}: {error}); mend or uninstall that package"
+            ) from error
+    for where, said in sources:
+        if said is None:
+            continue
+        if not isinstance(said, kind):
+            raise StudyError(f"{where!r} must hold an outgrow.papers.Paper")
+        if said.id in told:
+            raise StudyError(f"two files describe the paper {said.id!r}, one of them {where!r}; leave one")
+        told[said.id] = said.over(library[said.id]) if said.id in library else said
+    known = {**library, **told}
+    with_claims = {c.paper for c in claims().values()}
+    found = {id: paper for id, paper in known.items() if paper.names & with_claims}
+    named = frozenset().union(*(p.names for p in found.values())) if found else frozenset()
+    return found | {name: kind(name) for name in sorted(with_claims - named)}

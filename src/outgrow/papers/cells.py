@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ARCHIVES", "PAIRS", "Draw", "Pair", "draw", "paired_cells"]
+__all__ = ["ARCHIVES", "PAIRS", "Draw", "HubData", "Pair", "draw", "paired_cells"]
 
 Floats = NDArray[np.float64]
 POOL = 4300
@@ -27,21 +27,42 @@ ARCHIVES = ("movies", "newsgroups", "wordllama", "minilm", "smollm2")
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A packaged task, the view its supervisor's probe reads, and the student's view.
+class HubData:
+    """A data set of the Hub in the place of a packaged one: its id, and the columns that are read."""
 
-    ``penalty`` is that of probe and students alike: "cv", or a fixed one where a search over 20 classes would cost too much.
+    id: str
+    input: str | tuple[str, ...]
+    truth: str
+    config: str | None = None
+    split: str = "train"
+
+    def __str__(self) -> str:
+        return self.id
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A packaged task or one of the Hub, the view its supervisor's probe reads, and the student's view.
+
+    ``penalty`` is that of probe and students alike: "cv", or a fixed one where a search over 20 classes would cost too much. ``sizes``
+    are teach, transfer and test rows; without them, :data:`SIZES`.
     """
 
-    task: str
+    task: str | HubData
     weak: str
     strong: str
     penalty: float | str = "cv"
+    sizes: tuple[int, int, int] | None = None
 
     @property
     def name(self) -> str:
         """As tables say it."""
         return f"{self.task}: {self.weak} -> {self.strong}"
+
+    @property
+    def pool(self) -> int:
+        """Rows that seeds draw from."""
+        return POOL if self.sizes is None else sum(self.sizes) + self.sizes[1] // 2
 
 
 PAIRS = (
@@ -109,12 +130,19 @@ class Draw:
 
 
 @lru_cache(maxsize=4)
-def _encoded(task: str, views: tuple[str, ...], pool: int) -> tuple[Any, Any]:
+def _encoded(task: str | HubData, views: tuple[str, ...], pool: int) -> tuple[Any, Any]:
     from outgrow.encoders.encode import encode
     from outgrow.tasks.packaged import packaged
     from outgrow.tasks.split import sample
+    from outgrow.tasks.task import Task
 
-    part = sample(packaged(task), pool)
+    if isinstance(task, HubData):
+        columns = task.input if isinstance(task.input, str) else list(task.input)
+        # Hub sets repeat some rows, now and then with another truth.
+        whole = Task.from_hub(task.id, columns, task.truth, config=task.config, split=task.split, on_conflict="unknown")
+    else:
+        whole = packaged(task)
+    part = sample(whole, min(pool, len(whole)))
     return part, encode(part, list(views), progress=False, show=lambda sentence: None)
 
 
@@ -136,9 +164,11 @@ def draw(pair: Pair, seed: int, quick: bool = False, views: tuple[str, ...] = ()
     from outgrow.tasks.split import split
 
     task, rows = _encoded(
-        pair.task, tuple(dict.fromkeys((pair.weak, pair.strong, *views))), QUICK_POOL if quick else POOL
+        pair.task, tuple(dict.fromkeys((pair.weak, pair.strong, *views))), QUICK_POOL if quick else pair.pool
     )
     sizes = QUICK_SIZES if quick else TWENTY_CLASSES if pair.task == "newsgroups" else SIZES
+    if pair.sizes is not None and not quick:
+        sizes = dict(zip(SIZES, pair.sizes, strict=True))
     roles = split(task, seed, select=0, teach=sizes["teach"], transfer=sizes["transfer"], test=sizes["test"])
     teach = roles.teach
     probe = LinearHead(on=pair.weak, penalty=pair.penalty)
@@ -193,5 +223,5 @@ def paired_cells(
                 found.setdefault(name, []).append(values)
         for name, listed in found.items():
             scores.setdefault(name, []).append(np.stack(listed))
-        blocks.append(pair.task)
+        blocks.append(str(pair.task))
     return scores, blocks, table
