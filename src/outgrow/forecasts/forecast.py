@@ -8,13 +8,19 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from outgrow.errors import LabelsError
+from outgrow.errors import InputError, LabelsError, NeedsError
 from outgrow.methods.method import in_classes
 from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.needs import Needs
 from outgrow.tasks.rows import Rows
 
-__all__ = ["Forecast", "Predictor", "two_tables"]
+__all__ = ["RANK", "Forecast", "Predictor", "reads", "two_tables", "two_views"]
+
+RANK = "rank"
+"""Unit of what orders supervisors or students and is no gain: it stands beside no measured figure of its own unit."""
+
+FEWEST = 50
+"""Rows below which second moments of a view, and shares of rows, say nothing."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +34,11 @@ class Forecast:
     order : str
         Which way round its two arguments stand, or "" where that makes no difference.
     unit : str
-        Metric in which the gain is predicted: "mse", "brier" or "log_loss" (nats). Never accuracy.
+        Metric in which the gain is predicted: "mse", "brier" or "log_loss" (nats); "accuracy" only where the theorem bounds an error
+        rate; :data:`RANK` for a figure that orders supervisors and is no gain.
     value : float
     n : int
-        Select rows it was taken over.
+        Rows it was taken over.
     assumptions : tuple of str
         What the theorem asks for, each a phrase.
     broken : tuple of str
@@ -60,7 +67,12 @@ class Forecast:
 
 
 class Predictor(Protocol):
-    """What predicts a gain from a student, select rows and their weak labels. It is handed no truth."""
+    """What predicts a gain from a student, rows and their weak labels. It is handed no truth.
+
+    One that needs select rows is handed those, another one the transfer rows (:func:`reads`). All views come along: the student's name
+    stands in its ``on``, a supervisor's in ``weak.sources[j].view``. A class attribute ``on_request = True`` says that a study takes this
+    forecast only when it names it, because it costs fits or says much.
+    """
 
     units: tuple[str, ...]
 
@@ -92,3 +104,36 @@ def two_tables(student: Any, rows: Rows, weak: WeakLabels) -> tuple[NDArray[np.f
         return theirs, theirs
     ours = student.logits(mine) if weak.classes is None else in_classes(student, mine, weak.classes)
     return np.asarray(ours, dtype=np.float64), theirs
+
+
+def reads(predictor: Predictor) -> str:
+    """Return the role of the rows that a predictor is handed: "select" where it needs those, else "transfer"."""
+    return "select" if predictor.needs().select else "transfer"
+
+
+def two_views(who: str, student: Any, rows: Rows, weak: WeakLabels) -> tuple[str, list[str]]:
+    """Return the names of the student's view and of the supervisors' views, both matrices.
+
+    Raises
+    ------
+    LabelsError
+        Labels of other rows, or of the same rows in another order.
+    NeedsError
+        A supervisor without a view of its own, a view that is no matrix, or fewer than 50 rows.
+    """
+    if not np.array_equal(rows.ids, weak.ids):
+        raise LabelsError(
+            f"{who} was given {len(rows)} rows and weak labels of {len(weak)} others or in another order; slice both alike"
+        )
+    if len(rows) < FEWEST:
+        raise NeedsError(f"{who} needs at least {FEWEST} rows, the study gives {len(rows)}; give it more transfer rows")
+    Needs(supervisor_view=True).check(who, rows.views, weak.sources)
+    try:
+        mine = rows.name(getattr(getattr(student, "student_", student), "on", None))
+    except InputError as error:
+        raise NeedsError(f"{who} needs the view that the student reads: {error}") from error
+    theirs = [str(s.view) for s in weak.sources]
+    for name in (mine, *theirs):
+        if not rows.views[name].matrix:
+            raise NeedsError(f"{who} needs matrices, and the view {name!r} holds raw inputs; encode them first")
+    return mine, theirs

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from outgrow.forecasts.forecast import RANK
 from outgrow.reports.figures import Bins, Fate, Figure, Point, Table, reliability, scatter, transfer
 from outgrow.reports.page import Section, rows_of
 from outgrow.scores.metrics import METRICS, metric_name
@@ -65,7 +67,8 @@ def _transfer(rows: list[dict[str, Any]], name: str, sentence: str) -> Figure:
 
 def forecast_sections(results: Results) -> list[Section]:
     """Return one section with a figure for each forecast and unit, and a sentence for those without a measured gain."""
-    rows = [r for r in rows_of(results.forecasts) if r.get("value") is not None]
+    every = [r for r in rows_of(results.forecasts) if r.get("value") is not None]
+    rows = [r for r in every if r["unit"] != RANK]
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault((str(row["forecast"]), str(row.get("order") or ""), str(row["unit"])), []).append(row)
@@ -101,6 +104,7 @@ def forecast_sections(results: Results) -> list[Section]:
                     frozenset({f"{words} ({unit_words(unit)})", "95 % interval"}),
                 )
             )
+    tables += _rank_tables([r for r in every if r["unit"] == RANK])
     if not figures and not tables:
         return []
     note = "A forecast uses no truth. It stands beside the gain measured in its own unit, and counts only where its assumptions hold."
@@ -153,3 +157,25 @@ def _forecast_title(words: str, points: list[Point], unit: str) -> str:
         f"{name} lies inside the gain's interval on {len(within)} of {plural(len(good), 'row')}, "
         f"and {'above' if middle > 0 else 'below'} the gain by {signed(abs(middle)).lstrip('+')} {unit_words(unit)} at the median{broken}"
     )
+
+
+def _rank_tables(rows: Sequence[dict[str, Any]]) -> list[Table]:
+    """Return a table for each forecast that orders supervisors and predicts no gain."""
+    tables = []
+    for forecast in dict.fromkeys(str(r["forecast"]) for r in rows):
+        mine = [r for r in rows if r["forecast"] == forecast]
+        words = clean(forecast.replace("_", " "))
+        body = tuple(
+            (
+                _label(r),
+                clean(str(r.get("order") or "")),
+                number(r["value"]),
+                _ends(r),
+                str(r.get("broken") or "none broken"),
+            )
+            for r in mine
+        )
+        head = ("row", "", words, "95 % interval", "assumption")
+        caption = f"{words.capitalize()} orders supervisors and students; it is no gain."
+        tables.append(Table(head, body, caption, frozenset({words, "95 % interval"})))
+    return tables

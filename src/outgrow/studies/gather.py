@@ -12,6 +12,7 @@ import numpy as np
 
 from outgrow.catalogue import find
 from outgrow.fingerprints import code_version
+from outgrow.forecasts.forecast import RANK
 from outgrow.scores.evaluation import Cell, Evaluation
 from outgrow.scores.intervals import Interval
 from outgrow.store import read_json
@@ -55,6 +56,12 @@ def gather(ready: Ready, plan: Plan, failures: Sequence[tuple[Job, str]], enviro
     said = [
         read_json(store.path(key) / "about.json")["said"] for key in dict.fromkeys(plan.own.values()) if store.get(key)
     ]
+    mute = [
+        f"No forecast by {name} of {' on '.join(reversed(by[1:]))}, taught by {by[0]}: {sentence}."
+        for by, works in by_cell.items()
+        for work in works
+        for name, sentence in _student(ready, work).get("mute", {}).items()
+    ]
     return Results(
         name=ready.study.name,
         kind=ready.task.kind,
@@ -64,7 +71,7 @@ def gather(ready: Ready, plan: Plan, failures: Sequence[tuple[Job, str]], enviro
         quality=quality,
         forecasts=pd.DataFrame(forecasts, columns=list(FORECAST_COLUMNS)),
         findings=tuple(findings),
-        notes=tuple(dict.fromkeys([*ready.notes, *_reasons(cells), *flags, *filter(None, said), *approximate])),
+        notes=tuple(dict.fromkeys([*ready.notes, *_reasons(cells), *flags, *filter(None, said), *approximate, *mute])),
         failures=failed,
         environment=dict(environment),
         fingerprints=_fingerprints(ready),
@@ -115,7 +122,7 @@ def _forecasts(ready: Ready, works: Sequence[Cellwork], cell: Cell) -> list[dict
     """Set each pooled forecast beside the gain measured in the same unit."""
     lines = []
     for line in pooled_forecasts(ready, works):
-        measured = cell.in_unit(line["unit"])
+        measured = cell.in_unit(line["unit"]) if line["unit"] != RANK else None
         gain: tuple[float | None, ...] = (None, None, None)
         if isinstance(measured, Interval):
             gain = (measured.mean, measured.low, measured.high)

@@ -255,7 +255,8 @@ def make_ready(
     from outgrow.studies.learned import with_controls
 
     study = with_controls(study)
-    forecasts = tuple(study.forecasts if study.forecasts is not None else catalogue("forecasts"))
+    usual = [name for name, kind in catalogue("forecasts").items() if not getattr(kind, "on_request", False)]
+    forecasts = tuple(study.forecasts if study.forecasts is not None else usual)
     audits = tuple(study.audits if study.audits is not None else catalogue("audits"))
     for folder, names in (("forecasts", forecasts), ("audits", audits)):
         for name in names:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from outgrow.catalogue import find
-from outgrow.errors import StoreError
+from outgrow.errors import InputError, StoreError
+from outgrow.forecasts.forecast import reads
 from outgrow.scores.metrics import row_score
 from outgrow.store import Store, read_json, write_json
 from outgrow.studies.evaluate import References, assemble, grant, predictions, references
@@ -158,7 +159,7 @@ def do_curve(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
 
 
 def do_student(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
-    """Fit one method, predict every row of the task, and take the forecasts on the select rows."""
+    """Fit one method, predict every row of the task, and take the forecasts."""
     rows, roles, weak = context.rows(spec), context.roles(spec["roles"]), context.labels(spec["labels"])
     task = context.task(spec)
     method = build_method(spec["method"], spec["learner"])
@@ -167,12 +168,15 @@ def do_student(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
     method.fit(rows.at(roles.transfer), weak.at(roles.transfer), **extra)
     np.save(folder / "outputs.npy", predictions(method, rows, task))
     method.student_.save(folder / "head")
-    select = roles.select
-    said = []
+    said, mute = [], {}
     for name in spec["forecasts"]:
         predictor = find("forecasts", name)()
-        if len(select) or not predictor.needs().select:
-            said += [f.as_dict() for f in predictor.predict(method, rows.at(select), weak.at(select))]
+        ids = getattr(roles, reads(predictor))
+        try:
+            said += [f.as_dict() for f in predictor.predict(method, rows.at(ids), weak.at(ids))] if len(ids) else []
+        except InputError as error:
+            # A student is worth keeping also where a forecast does not apply to it.
+            mute[name] = str(error)
     head = method.student_
     about = {
         "spent": extra["known"].spent if "known" in extra else 0,
@@ -180,6 +184,7 @@ def do_student(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
         "iterations": int(np.max(getattr(head, "n_iter_", 0))),
         "converged": bool(np.all(getattr(head, "converged_", True))),
         "forecasts": said,
+        "mute": mute,
         "said": said_of(method),
     }
     write_json(folder / "student.json", about)
