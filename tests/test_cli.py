@@ -17,7 +17,21 @@ import pytest
 import yaml
 
 HEAVY = ("torch", "transformers", "sklearn", "pandas", "matplotlib", "scipy")
-VERBS = ("demo", "run", "forecast", "label", "report", "predict", "ls", "claims", "check-method", "fetch", "clean")
+VERBS = (
+    "demo",
+    "run",
+    "forecast",
+    "label",
+    "report",
+    "predict",
+    "ls",
+    "claims",
+    "check-method",
+    "fetch",
+    "clean",
+    "papers",
+    "reproduce",
+)
 
 
 def call(*args, **more):
@@ -223,7 +237,7 @@ def test_interrupt(study, tmp_path):
                 break
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=180)
     finally:
         process.kill()
     assert process.returncode == 130, said

@@ -30,6 +30,7 @@ _PUBLIC = {
     "Cell": "scores.evaluation",
     "Study": "studies.study",
     "run": "road",
+    "reproduce": "road",
     "Student": "studies.student",
     "load": "studies.student",
     "fingerprint": "fingerprints",

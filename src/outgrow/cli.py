@@ -340,6 +340,71 @@ def claims(
         raise typer.Exit(1)
 
 
+@app.command()
+def papers(as_json: AsJson = False) -> None:
+    """List the papers whose claims can be measured, with the verdicts that are known and the CPU seconds they take."""
+    from outgrow.papers.reproduce import inventory_papers
+
+    lines = inventory_papers()
+    if as_json:
+        _json(lines)
+        return
+    import pandas as pd
+
+    said = [
+        {
+            "id": p["id"],
+            "paper": ", ".join(filter(None, (p["title"], p["citation"]))),
+            "claims": p["claims"],
+            "verdicts": ", ".join(f"{p[v]} {w}" for v, w in _VERDICTS.items() if p[v]),
+            "seconds": p["seconds"],
+        }
+        for p in lines
+    ]
+    _show(pd.DataFrame(said).astype(object), "papers")
+    print("\noutgrow reproduce ID measures one of them")
+
+
+_VERDICTS = {"holds": "hold", "fails": "fail", "undecided": "undecided", "unmeasured": "not measured yet"}
+
+
+@app.command()
+def reproduce(
+    paper: Annotated[str, typer.Argument(help="Id of a paper; see 'outgrow papers'.", show_default=False)],
+    scale: Annotated[
+        str, typer.Option(help="laptop: minutes; paper: the paper's own sizes, with its models and data from the Hub.")
+    ] = "laptop",
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Measure on as many seeds from this one on, in place of those of the verdicts."),
+    ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="Small forms on few seeds, in under a minute; their verdicts are no evidence."),
+    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="Measure also what the folder holds.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder. Default: outgrow-runs/reproduce/PAPER.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what a paper claims, and write a report. A stopped run goes on where it was."""
+    from outgrow.road import reproduce as whole_road
+
+    found = whole_road(paper, scale=scale, seed=seed, quick=quick, again=again, out=out, say=_say)
+    if as_json:
+        _json(found.as_dict())
+    else:
+        import pandas as pd
+
+        columns = ["name", "statement", "bound", "figures", "verdict"]
+        table = pd.DataFrame([{c: r[c] for c in columns} for r in found.records], columns=columns)
+        _show(table.rename(columns={"name": "id", "statement": "claim"}).astype(object), found.paper.id)
+        print(f"\nreport: {found.report}")
+    if found.errors:
+        raise typer.Exit(1)
+
+
 @app.command("check-method")
 def check_method(
     place: Annotated[str, typer.Argument(help="Where the method is: module:Class.", show_default=False)],

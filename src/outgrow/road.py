@@ -1,14 +1,16 @@
-"""The whole road in one call: run a study, or several, and write results and reports."""
+"""The whole road in one call: run a study, or several, or measure a paper's claims, and write results and reports."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
 
 from outgrow.errors import StudyError
-from outgrow.reports.pages import comparison_pages, pages
-from outgrow.store import Store
+from outgrow.papers.reproduce import Reproduction, find_paper, folder_name, reproduce_paper
+from outgrow.reports.pages import comparison_pages, pages, reproduction_pages
+from outgrow.store import Store, atomic_write, write_json
 from outgrow.studies.compare import Comparison, run_several
 from outgrow.studies.ready import Say, make_ready
 from outgrow.studies.results import Results
@@ -17,7 +19,7 @@ from outgrow.studies.several import Several, read_study
 from outgrow.studies.study import Study
 from outgrow.tasks.task import Task
 
-__all__ = ["run"]
+__all__ = ["reproduce", "run"]
 
 
 @overload
@@ -120,3 +122,53 @@ def run(
         )
     ready = make_ready(made, task=task, views=views, store=store, say=say)
     return carry_out(ready, folder, processes=processes, progress=progress, show_text=show_text, say=say, pages=pages)
+
+
+def reproduce(
+    paper: str,
+    *,
+    scale: str = "laptop",
+    seed: int | None = None,
+    quick: bool = False,
+    again: bool = False,
+    out: str | Path | None = None,
+    say: Say = to_stderr,
+) -> Reproduction:
+    """Measure the claims of a paper and write a report.
+
+    Parameters
+    ----------
+    paper : str
+        Id of a paper; ``outgrow papers`` lists them.
+    scale : {"laptop", "paper"}
+        The paper's own models, data and sizes, or what a laptop does in minutes.
+    seed : int, optional
+        Measure on as many seeds from this one on, in place of those of the verdicts.
+    quick : bool
+        Small forms on few seeds, whose verdicts are no evidence.
+    again : bool
+        Measure also what the folder holds.
+    out : path, optional
+        Folder of claims.json, reproduction.json and the report; default ``outgrow-runs/reproduce/PAPER`` in the current folder.
+
+    Returns
+    -------
+    Reproduction
+        A claim that fails is a result and no error; ``errors`` names claims that could not be measured.
+
+    Raises
+    ------
+    InputError
+        For an unknown paper or scale, or a seed that a claim was developed on.
+    FetchError, MissingExtra
+        When models or data of the paper's scale cannot be had.
+    """
+    known = find_paper(paper)
+    folder = Path(out) if out is not None else Path("outgrow-runs/reproduce") / folder_name(known, scale, seed, quick)
+    found = reproduce_paper(known.id, folder, scale=scale, seed=seed, quick=quick, again=again, say=say)
+    found = replace(found, report=(folder / "report.html").absolute())
+    write_json(folder / "reproduction.json", found.as_dict())
+    for name, text in reproduction_pages(found).items():
+        with atomic_write(folder / name) as part:
+            part.write_text(text, "utf-8")
+    return found

@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from outgrow.catalogue import claims
+from outgrow.catalogue import claims, papers
 from outgrow.errors import InputError, OutgrowError, nearest
 from outgrow.papers.claim import Claim, Measurement
 from outgrow.store import atomic_write, lock, write_json
 
-__all__ = ["FILES", "chosen", "judge", "read_records", "record"]
+__all__ = ["FILES", "chosen", "judge", "judge_claims", "read_records", "record"]
 
 FILES = {"full": ("claims.json", "claims.md"), "quick": ("claims-quick.json", "claims-quick.md")}
 FORMAT = 1
@@ -36,11 +36,13 @@ def chosen(names: Sequence[str] = ()) -> list[Claim]:
     every = list(claims().values())
     if not names:
         return every
-    words = {w for c in every for w in (c.name, c.subject, c.paper)}
+    also = {name: p.names for p in papers().values() for name in p.names}
+    words = {c.name: {c.name, c.subject, *also.get(c.paper, {c.paper})} for c in every}
+    known = sorted(set().union(*words.values()))
     for name in names:
-        if name not in words:
-            raise InputError(f"there is no claim, method or paper {name!r}{nearest(name, sorted(words))}")
-    return [c for c in every if {c.name, c.subject, c.paper} & set(names)]
+        if name not in known:
+            raise InputError(f"there is no claim, method or paper {name!r}{nearest(name, known)}")
+    return [c for c in every if words[c.name] & set(names)]
 
 
 def record(claim: Claim, measured: Measurement, quick: bool, seconds: float, key: str | None = None) -> Record:
@@ -119,7 +121,33 @@ def judge(
     InputError
         For an unknown name, or a file that is not ours.
     """
-    wanted = chosen(names)
+    return judge_claims(chosen(names), folder, claims(), quick=quick, again=again, drop=not names, say=say)
+
+
+def judge_claims(
+    wanted: Sequence[Claim],
+    folder: Path | None,
+    known: Mapping[str, Claim] | None,
+    *,
+    quick: bool = False,
+    again: bool = False,
+    drop: bool = False,
+    stop: tuple[type[OutgrowError], ...] = (),
+    say: Callable[[str], None] = lambda sentence: None,
+) -> tuple[list[Record], list[str]]:
+    """Do what :func:`judge` does with the claims themselves.
+
+    Parameters
+    ----------
+    wanted : sequence of Claim
+    folder : Path or None
+    known : mapping of str to Claim, or None
+        All claims that the folder's page speaks of, by name; None writes no page.
+    drop : bool
+        Leave out of the folder's files what is not known.
+    stop : tuple of exception classes
+        Errors that are raised: the next claim would meet them too.
+    """
     held = read_records(folder, quick) if folder is not None else {}
     done, errors = [], []
     for at, claim in enumerate(wanted, 1):
@@ -133,6 +161,8 @@ def judge(
         try:
             new = record(claim, claim.measured(quick), quick, time.process_time() - began, key)
         except OutgrowError as error:
+            if isinstance(error, stop):
+                raise
             errors.append(f"{claim.name}: {error}")
             say(f"{at}/{len(wanted)}  {errors[-1]}")
             continue
@@ -144,8 +174,8 @@ def judge(
         say(f"{at}/{len(wanted)}  {claim.name}: {new['verdict']}, {new['figures']} ({new['cpu_seconds']:.0f} s)")
         if folder is not None:
             _keep(Path(folder), new, quick)
-    if folder is not None:
-        _tidy(Path(folder), quick, drop=not names)
+    if folder is not None and known is not None:
+        _tidy(Path(folder), quick, drop, known)
     return done, errors
 
 
@@ -159,7 +189,7 @@ def _keep(folder: Path, new: Record, quick: bool) -> None:
         write_json(folder / json_name, {"format": FORMAT, "claims": held})
 
 
-def _tidy(folder: Path, quick: bool, drop: bool) -> None:
+def _tidy(folder: Path, quick: bool, drop: bool, known: Mapping[str, Claim]) -> None:
     """Take over the words of claims, on ``drop`` leave out records of claims that are no more, and write the page.
 
     A run of some claims drops none: another process may know claims that came after this one started.
@@ -169,7 +199,6 @@ def _tidy(folder: Path, quick: bool, drop: bool) -> None:
     json_name, page_name = FILES["quick" if quick else "full"]
     if not (folder / json_name).exists():
         return
-    known = claims()
     with lock(folder / json_name):
         held = read_records(folder, quick)
         now = {} if drop else dict(held)

@@ -54,7 +54,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """The whole report."""
+    """The whole report; ``kind`` says what ``name`` names."""
 
     name: str
     code: str
@@ -68,6 +68,7 @@ class Page:
     footnotes: tuple[str, ...]
     sections: tuple[Section, ...] = field(default_factory=tuple)
     glossary: tuple[tuple[str, str], ...] = GLOSSARY
+    kind: str = "study"
 
 
 def rows_of(table: Any) -> list[dict[str, Any]]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from outgrow.reports.compared import comparison_markdown, render_comparison
 from outgrow.reports.html import render
 from outgrow.reports.markdown import to_markdown
+from outgrow.reports.reproduced import render_reproduction, reproduction_markdown
 from outgrow.studies.compare import Comparison
 from outgrow.studies.results import Results
 
-__all__ = ["comparison_pages", "pages"]
+if TYPE_CHECKING:
+    from outgrow.papers.reproduce import Reproduction
+
+__all__ = ["comparison_pages", "pages", "reproduction_pages"]
 
 
 def pages(results: Results) -> dict[str, str]:
@@ -19,3 +25,8 @@ def pages(results: Results) -> dict[str, str]:
 def comparison_pages(comparison: Comparison) -> dict[str, str]:
     """Return file name and text of each page of a comparison, the HTML report last."""
     return {"leaderboard.md": comparison_markdown(comparison), "leaderboard.html": render_comparison(comparison)}
+
+
+def reproduction_pages(found: Reproduction) -> dict[str, str]:
+    """Return file name and text of each page of a paper's claims, the HTML report last."""
+    return {"report.md": reproduction_markdown(found), "report.html": render_reproduction(found)}

@@ -43,6 +43,14 @@ def tick_text(value: float, all_ticks: Sequence[float]) -> str:
     return ("-" if value < 0 else "") + text
 
 
+Marks = Sequence[tuple[float, str]]
+
+
+def _marks(scale: Scale, most: int) -> Marks:
+    values = ticks(scale.low, scale.high, most)
+    return [(value, tick_text(value, values)) for value in values]
+
+
 @dataclass(frozen=True)
 class Scale:
     """A linear map from [low, high] to [start, stop] in drawing units."""
@@ -115,6 +123,11 @@ class Board:
         steps = " ".join(f"{'L' if i else 'M'}{x:.1f} {y:.1f}" for i, (x, y) in enumerate(points))
         self.parts.append(f'<path d="{steps}" class="{css}"/>')
 
+    def area(self, points: Sequence[tuple[float, float]], css: str) -> None:
+        """Fill the area that points enclose."""
+        steps = " ".join(f"{'L' if i else 'M'}{x:.1f} {y:.1f}" for i, (x, y) in enumerate(points))
+        self.parts.append(f'<path d="{steps}Z" class="{css}"/>')
+
     def mark(self, role: str, x: float, y: float, size: float = 4.5, *, hollow: bool = False) -> None:
         """Draw a role's mark; roles differ by shape as well as by colour."""
         css = f"mark {role}" + (" hollow" if hollow else "")
@@ -151,12 +164,12 @@ class Board:
             at += need
         return low + 14
 
-    def x_axis(self, scale: Scale, top: float, bottom: float, words: str, most: int = 6) -> None:
-        """Draw upright grid lines with numbers and the axis' words below."""
-        marks = ticks(scale.low, scale.high, most)
-        for value in marks:
+    def x_axis(
+        self, scale: Scale, top: float, bottom: float, words: str, most: int = 6, marks: Marks | None = None
+    ) -> None:
+        """Draw upright grid lines with numbers and the axis' words below; ``marks`` are places with words of their own."""
+        for value, words_at in _marks(scale, most) if marks is None else marks:
             self.line(scale(value), top, scale(value), bottom)
-            words_at = tick_text(value, marks)
             half = width_of(words_at) / 2
             at = min(max(scale(value), half), self.width - half)
             self.text(at, bottom + 15, words_at, "t num soft", "middle")
@@ -166,12 +179,13 @@ class Board:
         middle = min(max(middle, half + 2), self.width - half - 2)
         self.text(middle, bottom + 33, words, "t soft", "middle")
 
-    def y_axis(self, scale: Scale, left: float, right: float, words: str, most: int = 6) -> None:
+    def y_axis(
+        self, scale: Scale, left: float, right: float, words: str, most: int = 6, marks: Marks | None = None
+    ) -> None:
         """Draw level grid lines with numbers at the left and the axis' words above the plot."""
-        marks = ticks(scale.low, scale.high, most)
-        for value in marks:
+        for value, words_at in _marks(scale, most) if marks is None else marks:
             self.line(left, scale(value), right, scale(value))
-            self.text(left - 6, scale(value) + 4, tick_text(value, marks), "t num soft", "end")
+            self.text(left - 6, scale(value) + 4, words_at, "t num soft", "end")
         self.text(0, min(scale.start, scale.stop) - 10, fit(words, self.width), "t soft")
 
     def svg(self, name: str, title: str, description: str, css: str) -> str:
