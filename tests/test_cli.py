@@ -31,6 +31,7 @@ VERBS = (
     "clean",
     "papers",
     "reproduce",
+    "choose",
 )
 
 

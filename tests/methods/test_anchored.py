@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -79,8 +81,8 @@ def test_better_labels_are_worth_more():
             found = Anchored(HEAD).fit(w.rows.at(w.transfer), weak.at(w.transfer), known=w.known())
             worth[name].append(found.worth_)
     mean = {name: np.mean(found) for name, found in worth.items()}
-    assert mean["truth"] > 2 * mean["weak"] > 0
-    assert mean["weak"] > 1.5 * mean["coins"]
+    assert mean["truth"] > 1.2 * mean["weak"]
+    assert mean["weak"] > 10 * mean["coins"]
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------------------
@@ -189,15 +191,15 @@ def test_a_grant_of_one_class_or_one_row_many_times():
 
 def test_truth_and_weak_labels_together_are_not_below_either():
     gains = []
-    for seed in range(12):
-        w = world(n=900, teach=30, transfer=300, seed=seed, d=12, sees=8)
+    for teach, seed in itertools.product((30, 60, 120), range(12)):
+        w = world(n=900, teach=teach, transfer=300, seed=seed, d=12, sees=8)
         both = Anchored(HEAD).fit(*w.given, known=w.known())
         naive = Naive(HEAD).fit(*w.given)
         direct = LinearHead(on="strong", penalty=0.1).fit(w.rows.at(w.teach), truth_of(w, w.teach))
         gains.append([w.accuracy(both) - w.accuracy(naive), w.accuracy(both) - w.accuracy(direct)])
     over_naive, over_direct = np.mean(gains, axis=0)
-    assert over_naive > 0.0
-    assert over_direct > 0.02
+    assert over_naive > 0.03
+    assert over_direct > 0.0
 
 
 # --- values -------------------------------------------------------------------------------------------------------------------------

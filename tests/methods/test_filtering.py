@@ -279,5 +279,5 @@ def test_one_class_left():
     )
     assert Filtering(HEAD, drop=0.1).fit(rows, weak).classes_.tolist() == ["no", "yes"]
     random = Filtering(HEAD, by="knn", drop=0.5)
-    with pytest.raises(InputError, match="needs at least two rows that count"):
+    with pytest.raises(InputError, match="need at least two rows that count"):
         random.fit(rows, weak, sample_weight=np.eye(40)[0])

@@ -191,7 +191,7 @@ def test_worker_answers_in_json(monkeypatch, fresh_home, tmp_path):
     assert "KeyError" in second["error"]
     assert "zebrafinch" not in answers.read_text("utf-8")
     assert (tmp_path / "noise").read_bytes().count(b"noise") == 3
-    assert set(work.WORK) == {"labels", "reference", "student", "evaluation"}
+    assert set(work.WORK) == {"labels", "reference", "student", "evaluation", "curve", "self"}
 
 
 def test_an_interrupt_between_jobs_ends_the_workers_at_once(fresh_home):

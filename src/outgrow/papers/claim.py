@@ -143,7 +143,7 @@ class Measurement:
             return "nothing was measured"
         away = abs(self.estimate - self.threshold)
         half = (self.high - self.low) / 2
-        if away < half / 10:
+        if away <= half / 10:
             return f"the estimate lies within {number(max(away, 0.0005))} of the threshold: over 100 times the data"
         return f"about {math.ceil((half / away) ** 2 + 0.5)} times the data, should the estimate stay"
 

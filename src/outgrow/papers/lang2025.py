@@ -100,7 +100,7 @@ def _other_task(seed: int, quick: bool) -> dict[str, float]:
     view = d.pair.strong
     features, sure, right = _taught(d)
     task, rows = _encoded("newsgroups", (view,), QUICK_POOL if quick else POOL)
-    roles = split(task, seed, teach=300 if quick else 500, transfer=150 if quick else 1500, select=0, test=100)
+    roles = split(task, seed, teach=200 if quick else 500, transfer=150 if quick else 1500, select=0, test=100)
     head = LinearHead(on=view, penalty=ELSEWHERE).fit(rows.at(roles.teach), task.truth_table(roles.teach))
     there = rows.at(roles.transfer)
     own = head.predict_proba(there)
@@ -129,7 +129,7 @@ def _smoothed(seed: int, quick: bool, together: bool) -> dict[str, float]:
     from outgrow.tasks.rows import Rows
 
     random = np.random.default_rng([seed, 11])
-    n, groups = 300 if quick else 1000, 40
+    n, groups = 1000, 40
     which = random.integers(0, groups, n)
     x = 3 * random.normal(size=(groups, 8))[which] + random.normal(size=(n, 8))
     truth = (random.permutation(groups) % 2)[which]

@@ -33,7 +33,7 @@ def _corrected(view: str, seed: int, quick: bool) -> dict[str, Floats]:
     from outgrow.tasks.split import split
 
     task, rows = _encoded("movies", (view,), QUICK_POOL if quick else POOL)
-    transfer, test = (300, 200) if quick else (2000, 1500)
+    transfer, test = (250, 200) if quick else (2000, 1500)
     roles = split(task, seed, teach=0, transfer=transfer, select=0, test=test)
     weak = packaged_rules("vader", [str(c) for c in task.classes]).label(rows)
     here, there = weak.at(roles.transfer), weak.at(roles.test)
