@@ -17,7 +17,7 @@ from outgrow.encoders.keys import check_text, key_of, view_key
 from outgrow.encoders.shards import VIEW, build_views
 from outgrow.encoders.views import ViewSpec, Wanted, groups, named
 from outgrow.store import Journal, Store, read_json, write_json
-from outgrow.tasks.rows import INPUTS, Rows, View
+from outgrow.tasks.rows import INPUTS, Rows, View, as_view
 
 __all__ = ["Estimate", "encode", "encode_new", "estimate", "fitted", "view_key", "view_notes"]
 
@@ -102,7 +102,7 @@ def _encode_group(
     said = Counts(**notes[0]["counts"]).sentences(specs[0].group(), unknown_limit=enc.unknown_limit)
     for sentence in said if missing else said[1:]:
         show(sentence)
-    return {name: View(_open(store, keys[layer]), keys[layer]) for name, layer in layers.items()}
+    return {name: as_view(name, _open(store, keys[layer]), keys[layer]) for name, layer in layers.items()}
 
 
 def _make(
@@ -229,5 +229,5 @@ def encode_new(
                 tick(shard.size)
         for sentence in counts.sentences(name, unknown_limit=enc.unknown_limit)[1:]:
             show(sentence)
-        views[name] = View(matrix)
+        views[name] = as_view(name, matrix)
     return Rows(np.arange(len(inputs)), views)

@@ -210,6 +210,10 @@ TABLE: Mapping[str, Entry] = {
 }
 
 
+# Not for a person to name: a fine-tuned student reads it.
+INNER: Mapping[str, Entry] = {"tokens": Entry("outgrow.encoders.tokens:TokenEncoder", "token ids of a model")}
+
+
 def encoder_table() -> dict[str, Entry]:
     """Return the packaged encoders by name; other names are Hub ids, local folders, or entry points of other packages."""
     return dict(TABLE)
@@ -232,13 +236,14 @@ def encoder(name: str, **options: Any) -> Encoder:
     InputError
         Unknown name or option; the nearest known one is said.
     """
-    plugins = {} if name in TABLE else {e.name: e for e in importlib.metadata.entry_points(group=GROUP)}
+    plugins = (
+        {} if name in TABLE or name in INNER else {e.name: e for e in importlib.metadata.entry_points(group=GROUP)}
+    )
     if name in plugins:
         make = plugins[name].load()
-    elif name in TABLE or is_model_name(name):
-        module, _, attribute = (
-            TABLE[name].factory if name in TABLE else "outgrow.encoders.text:TextEncoder"
-        ).partition(":")
+    elif name in TABLE or name in INNER or is_model_name(name):
+        entry = TABLE.get(name) or INNER.get(name)
+        module, _, attribute = (entry.factory if entry else "outgrow.encoders.text:TextEncoder").partition(":")
         make = getattr(importlib.import_module(module), attribute)
     else:
         raise InputError(f"no encoder is called {name!r}{nearest(name, [*TABLE, *plugins])}")

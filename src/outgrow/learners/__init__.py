@@ -7,6 +7,8 @@ from typing import Any
 
 _PUBLIC = {
     "CrossEntropy": "objective",
+    "FineTune": "finetune",
+    "FineTuneValue": "finetune",
     "Learner": "learner",
     "LinearHead": "linear",
     "Objective": "objective",

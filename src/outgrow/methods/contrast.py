@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_regressor
 
-from outgrow.errors import InputError, LabelsError
+from outgrow.errors import InputError, LabelsError, NeedsError
 from outgrow.learners.objective import CrossEntropy
 from outgrow.methods.granted import number
 from outgrow.methods.method import OfLearner
@@ -109,6 +109,10 @@ class Contrast(OfLearner):
             raise InputError(f"Contrast pair must name two views, of yes and of no, not {pair!r}")
         if is_regressor(self):
             raise LabelsError("Contrast finds yes and no, and this learner predicts values; use Naive for a value task")
+        if pair is None and getattr(self._learner(), "reads_inputs", False):
+            raise NeedsError(
+                "Contrast looks at a learner's features, and this one reads raw inputs; name two views with pair"
+            )
 
     def fit(self, X: Any, y: Any, *, sample_weight: ArrayLike | None = None) -> Self:
         """Train the student.

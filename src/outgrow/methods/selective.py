@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone, is_regressor
 
-from outgrow.errors import InputError, LabelsError, nearest
+from outgrow.errors import InputError, LabelsError, NeedsError, nearest
 from outgrow.learners.objective import CrossEntropy
 from outgrow.methods.granted import (
     cross_fit,
@@ -144,6 +144,10 @@ class Selective(OfLearner):
         if self.own not in ("teach", "prompt"):
             raise InputError(
                 f"Selective own is 'teach' or 'prompt', not {self.own!r}{nearest(str(self.own), ('teach', 'prompt'))}"
+            )
+        if self.on is None and getattr(self._learner(), "reads_inputs", False):
+            raise NeedsError(
+                "Selective looks at a learner's features, and this one reads raw inputs; name a matrix with on="
             )
         if is_regressor(self):
             raise LabelsError(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from outgrow.errors import InputError, OutgrowError, StoreError
 from outgrow.store import private_folder, read_json, write_json
-from outgrow.tasks.rows import Rows
+from outgrow.tasks.rows import Rows, as_view
 
 __all__ = ["Student", "load"]
 
@@ -61,7 +61,7 @@ class Student:
             if bad is not None:
                 raise InputError(f"input {bad} is of type {type(texts[bad]).__name__}; this student reads texts")
             matrix = self.encoder.encode(texts, [self.layer])[self.layer]
-        return Rows.from_arrays(**{self.view: np.asarray(matrix)})
+        return Rows(np.arange(len(matrix)), {self.view: as_view(self.view, np.asarray(matrix))})
 
     def predict(self, inputs: Sequence[str] | NDArray[Any]) -> NDArray[Any]:
         """Return (n,) class names, or values."""

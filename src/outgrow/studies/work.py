@@ -17,7 +17,7 @@ from outgrow.store import Store, read_json, write_json
 from outgrow.studies.evaluate import References, assemble, grant, predictions, references
 from outgrow.studies.learned import said_of
 from outgrow.tasks.labels import WeakLabels
-from outgrow.tasks.rows import Rows, View
+from outgrow.tasks.rows import Rows, as_view
 from outgrow.tasks.split import Roles
 from outgrow.tasks.task import Task
 
@@ -52,7 +52,7 @@ class Context:
         if self.rows_here is not None:
             return self.rows_here
         views = {
-            name: View(np.load(about["path"], mmap_mode="r", allow_pickle=False), about["key"])
+            name: as_view(name, np.load(about["path"], mmap_mode="r", allow_pickle=False), about["key"])
             for name, about in spec["views"].items()
             if about["path"]
         }

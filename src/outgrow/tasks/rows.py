@@ -12,9 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from outgrow.errors import InputError, TaskError, nearest
 from outgrow.fingerprints import fingerprint
 
-__all__ = ["INPUTS", "Rows", "View"]
+__all__ = ["INPUTS", "Rows", "TokenIds", "View", "as_view"]
 
 INPUTS = "inputs"
+TOKENS = "tokens["
+"""How the name of a view of token ids begins."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +47,39 @@ class View:
             object.__setattr__(self, "key", fingerprint("view", values))
         assert self.key is not None
         return self.key
+
+
+@dataclass(frozen=True, eq=False)
+class TokenIds:
+    """A task's texts as token ids: raw inputs, no features, though they lie in a matrix.
+
+    Parameters
+    ----------
+    values : ndarray of shape (N, t)
+        Whole numbers; -1 after a text's end.
+    """
+
+    values: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: Any) -> Any:
+        """Return the ids of one text, or a list of them for a slice."""
+        if isinstance(rows, slice):
+            return [self[i] for i in range(*rows.indices(len(self)))]
+        row = np.asarray(self.values[rows])
+        return row[: int((row >= 0).sum())].astype(np.int64)
+
+    @property
+    def filename(self) -> str | None:
+        """The file that is mapped, where one is."""
+        return getattr(self.values, "filename", None)
+
+
+def as_view(name: str, values: Any, key: str | None = None) -> View:
+    """Return a view by what its name says it holds."""
+    return View(TokenIds(values) if name.startswith(TOKENS) else values, key)
 
 
 @dataclass(frozen=True, eq=False)
