@@ -103,6 +103,15 @@ def test_it_is_asked_where_nothing_is_said_and_shows_before(llama: Path, task: o
     assert not any(job["kind"] == "self" for job in dry_run(off)["jobs"])
 
 
+def test_options_of_the_encoder_are_none_of_the_model(llama: Path, task: outgrow.Task) -> None:
+    spec = {"encoder": f"{llama}[batch_tokens=512]", "layer": 1, "penalty": 0.1, "name": "strong"}
+    ready = make_ready(Study.read(study(llama, students=[spec])), task=task, views=given(task)["views"])
+    assert list(ready.asked) == [str(llama)]
+    plan = ready.plan()
+    (own,) = [job for job in plan.jobs if job.kind == "self"]
+    assert plan.own == {"strong": own.key}
+
+
 def test_where_it_cannot_be_it_is_left_out_or_said(llama: Path, task: outgrow.Task) -> None:
     def ready(which: outgrow.Task, **more: Any) -> Any:
         views = {"two": np.zeros((len(which), 2))}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from outgrow.errors import StudyError, nearest
 from outgrow.fingerprints import environment_key, fingerprint
 from outgrow.scores.evaluation import Evaluation
-from outgrow.studies.plan import Job, student_name, view_name
+from outgrow.studies.plan import Job, model_of, student_name, view_name
 from outgrow.studies.study import Study, method_of
 from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.task import Task
@@ -40,7 +40,7 @@ def wants_own(study: Study, kind: str) -> bool:
 
 
 def own_questions(study: Study, task: Task) -> tuple[dict[str, PromptSupervisor], list[str]]:
-    """Return who is asked, by the name that students give its encoder; and what is left out, and why.
+    """Return who is asked, by the name of the model that students read; and what is left out, and why.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def own_questions(study: Study, task: Task) -> tuple[dict[str, PromptSupervisor]
         return {}, []
     must = given is True or isinstance(given, Mapping)
     options = dict(given) if isinstance(given, Mapping) else {}
-    revisions = {s.encoder: s.revision for s in study.students}
+    revisions = {model_of(s.encoder): s.revision for s in study.students}
     named = options.pop("prompt", None)
     if named is not None and named not in revisions:
         raise StudyError(
@@ -108,7 +108,7 @@ def own_jobs(ready: Ready, roles_keys: Mapping[int, str]) -> tuple[list[Job], di
         spec = {"kind": "self", "key": key, "task": task.key, "task_kind": task.kind, "n": len(task)}
         spec |= {"supervisor": question.name, "asked": [[roles_keys[s], role] for s in ready.roles for role in which]}
         jobs.append(Job("self", key, f"{question.name} on {len(ids):,} rows", (), spec, local=True))
-    shown = {student_name(s, view_name(s)): s.encoder for s in ready.study.students}
+    shown = {student_name(s, view_name(s)): model_of(s.encoder) for s in ready.study.students}
     return jobs, {student: keys[encoder] for student, encoder in shown.items() if encoder in keys}
 
 

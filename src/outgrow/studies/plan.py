@@ -134,7 +134,7 @@ def check_needs(
     shown = [student_name(s, view_name(s)) for s in study.students]
     if twice := [name for i, name in enumerate(shown) if name in shown[:i]]:
         raise StudyError(f"two students are called {twice[0]!r}; remove one, or give it a name")
-    own = True if all(student.encoder in asked for student in study.students) else None
+    own = True if all(model_of(student.encoder) in asked for student in study.students) else None
     left_out: dict[str, dict[str, str]] = {}
     for entry in study.methods:
         name, params = method_of(entry)
@@ -311,6 +311,13 @@ def _sizes(task: Task, role: Roles) -> tuple[int, ...]:
     if not len(role.test) or (task.kind == "classes" and len(np.unique(task.truth_at(role.teach))) < 2):
         return ()
     return sizes_for(len(role.teach))
+
+
+def model_of(encoder: str) -> str:
+    """Return the model behind a student's encoder: its name without layer and options."""
+    from outgrow.encoders.views import parse
+
+    return parse(encoder).encoder
 
 
 def view_name(student: StudentSpec) -> str:
