@@ -12,6 +12,8 @@ from outgrow.errors import NeedsError, StudyError
 from outgrow.fingerprints import code_version, environment_key, fingerprint
 from outgrow.scores.worth import sizes_for
 from outgrow.studies.study import StudentSpec, Study, method_of
+from outgrow.studies.tuned import learner_of
+from outgrow.studies.tuned import shown as shown_tuned
 from outgrow.tasks.needs import Needs
 from outgrow.tasks.split import Roles
 from outgrow.tasks.task import Task
@@ -71,7 +73,9 @@ class Plan:
 
 
 def learner_spec(student: StudentSpec, view: str, kind: str, seed: int) -> dict[str, Any]:
-    """Return JSON from which :func:`outgrow.studies.work.learner` builds the head."""
+    """Return JSON from which :func:`outgrow.studies.work.learner` builds the learner."""
+    if student.finetune is not None:
+        return learner_of(student, view, kind, seed)
     head = student.head or ("ridge" if kind == "value" else "linear")
     return {"head": head, "on": view, "penalty": student.penalty, "random_state": seed}
 
@@ -80,6 +84,9 @@ def student_name(student: StudentSpec, view: str) -> str:
     """Return a student's name in tables."""
     if student.name:
         return student.name
+    if student.finetune is not None:
+        others = {k: v for k in ("max_tokens", "pooling") if (v := getattr(student, k)) is not None}
+        return shown_tuned(student.encoder, student.finetune.given(), others)
     name = view if student.head is None else f"{view} ({student.head})"
     return name if student.penalty == "cv" else f"{name} penalty {student.penalty:g}"
 
@@ -136,9 +143,11 @@ def check_needs(
         raise StudyError(f"two students are called {twice[0]!r}; remove one, or give it a name")
     own = True if all(model_of(student.encoder) in asked for student in study.students) else None
     left_out: dict[str, dict[str, str]] = {}
+    tuned = next((s for s in study.students if s.finetune is not None), None)
+    learner = {"head": fitting, "on": None} if tuned is None else learner_spec(tuned, view_name(tuned), kind, 0)
     for entry in study.methods:
         name, params = method_of(entry)
-        method = build_method({"name": name, "params": params}, {"head": fitting, "on": None})
+        method = build_method({"name": name, "params": params}, learner)
         refuses = getattr(method, "refuses", lambda *given: None)
         refused = {g: reason for g, group in sources.items() if (reason := refuses(kind, classes, group))}
         if alone and len(refused) == len(sources):
@@ -271,7 +280,7 @@ def make_plan(
                 if len(refused) == len(groups):
                     continue
                 reference = add("reference", key, f"direct and ceiling of {shown}, seed {seed}", (), common)
-                if (shown, seed) not in curves and (sizes := _sizes(task, role)):
+                if student.finetune is None and (shown, seed) not in curves and (sizes := _sizes(task, role)):
                     key = fingerprint("curve", key, sizes, seed, test_truth, metric, work)
                     spec = {**common, "reference": reference, "sizes": list(sizes), "metric": metric}
                     label = f"learning curve of {shown} on truth, seed {seed}"

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from outgrow.errors import LabelsError, StudyError
 from outgrow.fingerprints import fingerprint
 from outgrow.store import Journal, Store, write_json
-from outgrow.studies.plan import Plan, check_needs, left_out_notes, make_plan, view_name
+from outgrow.studies.plan import Plan, check_needs, left_out_notes, make_plan, student_name, view_name
 from outgrow.studies.study import Study, TaskSpec, method_of
+from outgrow.studies.tuned import CURVE, check_tuned
 from outgrow.tasks.rows import INPUTS, Rows, View
 from outgrow.tasks.split import ROLES, Roles, sample, split
 from outgrow.tasks.task import Task
@@ -311,6 +312,9 @@ def make_ready(
                 view_key(task, spec)
     from outgrow.studies.own import own_questions
 
+    for student in (s for s in study.students if s.finetune is not None):
+        check_tuned(student, view_name(student), task.kind)
+        notes.append(CURVE.format(student_name(student, "")))
     asked, mute = own_questions(study, task)
     notes += mute
     sources = {

@@ -141,5 +141,10 @@ def load_head(folder: Path) -> Any:
     from outgrow.learners.linear import LinearHead
     from outgrow.learners.ridge import RidgeHead
 
+    kind = read_json(folder / "head.json")["learner"]
+    if kind.startswith("FineTune"):
+        import importlib
+
+        return getattr(importlib.import_module("outgrow.learners.finetune"), kind).load(folder)
     kinds: dict[str, Any] = {"LinearHead": LinearHead, "RidgeHead": RidgeHead}
-    return kinds[read_json(folder / "head.json")["learner"]].load(folder)
+    return kinds[kind].load(folder)

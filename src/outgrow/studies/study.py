@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from outgrow.errors import StudyError, nearest
+from outgrow.studies.tuned import FineTuneSpec, spread
 
 __all__ = ["SplitSpec", "StudentSpec", "Study", "TaskSpec"]
 
@@ -73,7 +74,10 @@ class SplitSpec(Strict):
 
 
 class StudentSpec(Strict):
-    """A view and the head that reads it. ``encoder: inputs`` is a numeric task's own matrix."""
+    """A view and the head that reads it, or a model that is fine-tuned. ``encoder: inputs`` is a numeric task's own matrix.
+
+    ``{finetune: smollm2, lora: 8}`` is read as ``{encoder: smollm2, finetune: {lora: 8}}``.
+    """
 
     encoder: str
     layer: int | None = None
@@ -83,10 +87,26 @@ class StudentSpec(Strict):
     revision: str | None = None
     head: Literal["linear", "ridge"] | None = None
     penalty: Annotated[float, Field(gt=0)] | Literal["cv"] = "cv"
+    finetune: FineTuneSpec | None = None
     name: str | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> StudentSpec:
+        if self.finetune is not None:
+            given = [k for k in ("layer", "head") if getattr(self, k) is not None] + ["penalty"] * (
+                self.penalty != "cv"
+            )
+            if given:
+                raise ValueError(
+                    f"a fine-tuned student has no {given[0]}; leave it out, or name an encoder in place of finetune"
+                )
+        return self
 
     def view(self) -> dict[str, Any]:
         """Return the part that names a view, as the encoders read it."""
+        if self.finetune is not None:
+            ids = {"encoder": "tokens", "of": self.encoder, "max_tokens": self.max_tokens, "revision": self.revision}
+            return {k: v for k, v in ids.items() if v is not None}
         keys = ("encoder", "layer", "pooling", "max_tokens", "dtype", "revision")
         return {k: getattr(self, k) for k in keys if getattr(self, k) is not None}
 
@@ -264,7 +284,8 @@ class UniqueLoader(yaml.SafeLoader):
 def student_of(value: Any) -> Any:
     """Turn ``smollm2/18`` into ``{encoder: smollm2, layer: 18}``; leave mappings as they are."""
     if not isinstance(value, str):
-        return value
+        named = isinstance(value, dict) and isinstance(value.get("finetune"), str)
+        return spread(value) if named else value
     encoder, _, layer = value.rpartition("/")
     return {"encoder": encoder, "layer": int(layer)} if encoder and layer.isdigit() else {"encoder": value}
 
@@ -307,6 +328,7 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         inside = _model_at(place[:-1])
         known = [f.alias or k for k, f in inside.model_fields.items() if k != "folder"] if inside else []
+        known += [*FineTuneSpec.model_fields] if inside is StudentSpec else []
         return f"unknown key {where!r}{nearest(place[-1], known)}"
     if first["type"] == "missing":
         return f"the key {where!r} is missing"

@@ -77,7 +77,11 @@ class Context:
 
 
 def learner(spec: Mapping[str, Any]) -> Any:
-    """Build a head from its JSON."""
+    """Build a learner from its JSON."""
+    if str(spec["head"]).startswith("finetune"):
+        from outgrow.studies.tuned import built
+
+        return built(spec)
     params = {k: v for k, v in spec.items() if k != "head"}
     if spec["head"] == "ridge":
         from outgrow.learners.ridge import RidgeHead
