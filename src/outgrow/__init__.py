@@ -31,6 +31,7 @@ _PUBLIC = {
     "Study": "studies.study",
     "run": "road",
     "reproduce": "road",
+    "choose": "studies.choose",
     "Student": "studies.student",
     "load": "studies.student",
     "fingerprint": "fingerprints",

@@ -208,6 +208,46 @@ def forecast(study: StudyFile, out: Table = None, processes: Processes = None, a
 
 
 @app.command()
+def choose(
+    study: StudyFile,
+    cost: Annotated[
+        list[str] | None, typer.Option(help="SUPERVISOR=MONEY for one label; may be repeated.", show_default=False)
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page there.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of a later run's results: the page sets its gains beside the forecast.")
+    ] = None,
+    processes: Processes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rank a study's supervisors, students and methods without truth, or say that truth or the strong model itself serves better."""
+    from outgrow.studies.choose import choose as decide
+    from outgrow.studies.choose import prices
+
+    if run is not None and html is None:
+        raise InputError("--run is for the page: give --html too")
+    found = decide(study, costs=prices(cost or ()), processes=processes, progress=True, say=_say)
+    if html is not None:
+        from outgrow.reports.chosen import render_choice
+        from outgrow.store import atomic_write
+        from outgrow.studies.results import Results
+
+        with atomic_write(html) as part:
+            part.write_text(render_choice(found, None if run is None else Results.load(run)), "utf-8")
+        _say(f"wrote {html}")
+    if as_json:
+        _json(found.as_dict())
+    else:
+        from rich.console import Console
+
+        from outgrow.reports.choice import print_choice
+
+        print_choice(found, Console(width=None if sys.stdout.isatty() else 100, highlight=False, markup=False))
+    if found.errors:
+        raise typer.Exit(1)
+
+
+@app.command()
 def label(study: StudyFile, out: Table = None, processes: Processes = None, as_json: AsJson = False) -> None:
     """Label the task's rows with the study's supervisors, and say what can be said of these labels without truth."""
     from outgrow.studies.ready import make_ready

@@ -1,0 +1,188 @@
+"""Whether the best weakly taught student should be trained at all: its rivals, measured on teach rows, and the sentences of a choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outgrow.fingerprints import code_version, environment_key, fingerprint
+from outgrow.forecasts.crossfit import cross_fit
+from outgrow.studies.plan import Cellwork, learner_spec, model_of, student_name, view_name
+from outgrow.tasks.labels import WeakLabels
+
+if TYPE_CHECKING:
+    from outgrow.studies.ready import Ready
+
+__all__ = ["Rival", "advise", "reason", "rival", "verdict"]
+
+FEWEST_TRUTHS = 20
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A way without weak labels, against the best student, on the teach rows.
+
+    Parameters
+    ----------
+    name : {"direct", "self"}
+    student : str
+        Whose view or model it is.
+    accuracy, student_accuracy : float
+        On teach rows; ``direct`` is cross-validated, so it learned from two thirds of them.
+    low, high : float
+        90 % interval of the difference, over teach rows.
+    rows : int
+    wins : bool
+        Whether it is expected to beat the student.
+    """
+
+    name: str
+    student: str
+    accuracy: float
+    student_accuracy: float
+    low: float
+    high: float
+    rows: int
+    wins: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON value."""
+        return asdict(self)
+
+
+def verdict(right: NDArray[Any], student: NDArray[Any]) -> tuple[float, float, bool]:
+    """Return the 90 % interval of a rival's accuracy less the student's, and whether the rival is expected to win.
+
+    Parameters
+    ----------
+    right, student : array of shape (n,)
+        Which teach rows each has right.
+    """
+    apart = np.asarray(right, dtype=np.float64) - np.asarray(student, dtype=np.float64)
+    half = 1.645 * float(np.sqrt((apart.var() + 1 / len(apart) ** 2) / len(apart)))
+    mean = float(apart.mean())
+    return mean - half, mean + half, mean > 0
+
+
+def rival(ready: Ready, works: Sequence[Cellwork], name: str) -> Rival | None:
+    """Measure ``direct`` or ``self`` against the students of one cell, on the teach rows of all seeds.
+
+    Returns
+    -------
+    Rival or None
+        None where there are fewer than 20 teach rows or one class in them, and for ``self`` where no model can be asked.
+    """
+    rights, students = [], []
+    for work in works:
+        teach = ready.roles[work.seed].teach
+        truth = ready.task.truth_at(teach)
+        if len(teach) < FEWEST_TRUTHS or len(np.unique(truth)) < 2 or ready.store.get(work.student) is None:
+            continue
+        answers = _direct(ready, work, teach) if name == "direct" else _own(ready, work, teach)
+        if answers is None:
+            return None
+        output = np.load(ready.store.path(work.student) / "outputs.npy", allow_pickle=False)[teach]
+        rights.append(answers.argmax(axis=1) == truth)
+        students.append(output.argmax(axis=1) == truth)
+    if not rights:
+        return None
+    right, student = np.concatenate(rights), np.concatenate(students)
+    low, high, wins = verdict(right, student)
+    if len(rights) > 1:
+        # Teach rows of several seeds are partly the same rows: the interval is that of one seed's.
+        middle, wider = (low + high) / 2, np.sqrt(len(rights))
+        low, high = middle - (middle - low) * wider, middle + (high - middle) * wider
+    return Rival(
+        name,
+        works[0].cell["student"],
+        float(right.mean()),
+        float(student.mean()),
+        float(low),
+        float(high),
+        len(rights[0]),
+        wins,
+    )
+
+
+def _stored(ready: Ready, key: str, kind: str, make: Any) -> NDArray[np.float64]:
+    def write(folder: Path) -> None:
+        np.save(folder / "answers.npy", make())
+
+    with ready.store.lock(key):
+        folder = ready.store.get(key) or ready.store.put(key, kind, write, task=ready.task.key)
+    return np.asarray(np.load(folder / "answers.npy", allow_pickle=False))
+
+
+def _direct(ready: Ready, work: Cellwork, teach: NDArray[np.int64]) -> NDArray[np.float64]:
+    from outgrow.studies.work import learner
+
+    spec = next(s for s in ready.study.students if student_name(s, view_name(s)) == work.cell["student"])
+    head = learner(learner_spec(spec, view_name(spec), ready.task.kind, work.seed))
+    rows, table = ready.rows.at(teach), ready.task.truth_table(teach)
+    parts = [head, rows.key(view_name(spec)), table.fingerprint(), code_version("outgrow.forecasts.crossfit")]
+
+    def make() -> NDArray[np.float64]:
+        fitted = learner(learner_spec(spec, view_name(spec), ready.task.kind, work.seed)).fit(rows, table)
+        return cross_fit(head, rows, table, fitted.penalty_).oof
+
+    return _stored(ready, fingerprint("direct on teach", *parts, environment_key()), "direct on teach", make)
+
+
+def _own(ready: Ready, work: Cellwork, teach: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    encoder = next(model_of(s.encoder) for s in ready.study.students if student_name(s, view_name(s)) == work.cell["student"])
+    question = ready.asked.get(encoder)
+    if question is None:
+        return None
+
+    def make() -> NDArray[np.float64]:
+        table: WeakLabels = question.label(ready.rows.at(teach))
+        return table.one(np.full(table.probs.shape[2], 1 / table.probs.shape[2]))[0]
+
+    return _stored(
+        ready, fingerprint("self on teach", question, ready.task.key, teach, environment_key()), "self on teach", make
+    )
+
+
+def reason(found: Mapping[str, float]) -> str:
+    """Say in words what the statistics of one cell show."""
+    said = [f"its student answers otherwise on {_percent(found['disagreement'])} of rows it did not learn from"]
+    if np.isfinite(found["witness gain"]) and found["witnesses"]:
+        moved = found["witness gain"] + found["changed witness"]
+        who = "the other supervisor" if found["witnesses"] < 1.5 else "other supervisors"
+        if abs(moved) < 0.005:
+            said.append(f"{who} side with neither")
+        else:
+            said.append(
+                f"{who} agree with {'it' if moved > 0 else 'its supervisor'} more often, by {100 * abs(moved):.0f} points"
+            )
+    said.append(f"two heads on different rows agree on {_percent(found['stability'])}")
+    return "; ".join(said)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def advise(best: Mapping[str, Any], ranked: Sequence[Mapping[str, Any]], rivals: Sequence[Rival]) -> tuple[str, str]:
+    """Return the advice and its sentence."""
+    who = f"{best['method']} on {best['student']}, taught by {best['supervisor']}"
+    told = f"an expected gain of {100 * best['gain']:+.1f} points [{100 * best['gain_low']:+.1f}, {100 * best['gain_high']:+.1f}]"
+    winning = sorted((r for r in rivals if r.wins), key=lambda r: r.student_accuracy - r.accuracy)
+    if winning:
+        first = winning[0]
+        how = "Use your truth directly" if first.name == "direct" else "Ask the strong model itself"
+        by = 100 * (first.accuracy - first.student_accuracy)
+        doubt = "" if first.low > 0 else " (they cannot be told apart for certain)"
+        return first.name, (
+            f"{how}: on {first.rows} teach rows it is right more often than {who}, the best weakly taught student, by {by:.1f} points"
+            f"{doubt}."
+        )
+    if not best["told"]:
+        several = f" Among {len(ranked)} it ranks first." if len(ranked) > 1 else ""
+        return "cannot tell", f"Cannot tell what {who} will gain: {best['reason']}.{several}"
+    return "student", f"Train {who}: {told}."
