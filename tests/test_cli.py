@@ -31,6 +31,7 @@ VERBS = (
     "clean",
     "papers",
     "reproduce",
+    "plan-truth",
     "choose",
 )
 
@@ -266,3 +267,30 @@ def test_no_colours_in_files(study, tmp_path):
     assert ran.returncode == 0, ran.stderr
     assert not re.search("\x1b", ran.stdout + ran.stderr)
     assert "…" not in ran.stdout
+
+
+def test_plan_truth(program, study, tmp_path):
+    """From a rate and from a study; rows are written, and every refusal has the exit code of wrong input."""
+    code, shown, _ = program("plan-truth", "--gain", ".05", "--disagreement", ".2")
+    assert (code, shown.strip()) == (0, "Label 619 rows to see a gain of .050 in accuracy with 80% power.")
+    code, shown, said = program("plan-truth", study, "--gain", ".03", "--processes", "1", "--json")
+    assert code == 0, said
+    found = json.loads(shown, parse_constant=pytest.fail)
+    assert {"wished", "remaining", "labelled", "available", "power", "students", "sentences", "out"} == set(found)
+    assert found["students"][0]["rows"] == found["remaining"] > 0
+    assert found["available"] == 0
+    code, _, said = program("plan-truth", study, "--gain", ".03", "--out", tmp_path / "rows.csv")
+    assert code == 2
+    assert "no row without truth is held out" in said
+    truth = np.load(tmp_path / "y.npy").astype(object).astype(str)
+    truth[120:] = ""
+    np.save(tmp_path / "y.npy", truth.astype("U1"))
+    code, shown, said = program("plan-truth", study, "--gain", ".03", "--out", tmp_path / "rows.csv")
+    assert code == 0, said
+    assert "fill the column truth" in said
+    assert "rows to see a gain of 0.03" in shown
+    lines = (tmp_path / "rows.csv").read_text().splitlines()
+    assert lines[0] == "id,truth"
+    code, _, said = program("plan-truth", study, "--pilot", tmp_path / "rows.csv")
+    assert code == 2
+    assert "has 0 rows with truth" in said

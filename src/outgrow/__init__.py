@@ -31,6 +31,7 @@ _PUBLIC = {
     "Study": "studies.study",
     "run": "road",
     "reproduce": "road",
+    "plan_truth": "studies.plan_truth",
     "choose": "studies.choose",
     "Student": "studies.student",
     "load": "studies.student",

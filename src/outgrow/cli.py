@@ -380,6 +380,52 @@ def claims(
         raise typer.Exit(1)
 
 
+@app.command("plan-truth")
+def plan_truth(
+    study: Annotated[
+        Path | None,
+        typer.Argument(help="The study, a YAML file; its students of the first seed are fitted.", show_default=False),
+    ] = None,
+    gain: Annotated[
+        float, typer.Option(help="The gain in accuracy that should be seen: student less supervisor.")
+    ] = 0.03,
+    disagreement: Annotated[
+        float | None,
+        typer.Option(help="In place of a study: share of rows where student and supervisor name different classes."),
+    ] = None,
+    pilot: Annotated[
+        Path | None, typer.Option(help="Labelled rows: columns id and truth, the latter empty where not labelled yet.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Write the rows to label there, inputs included: .csv, .parquet or .jsonl."),
+    ] = None,
+    processes: Processes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how many rows to label to see a wished gain with 80 % power, before and after a pilot, and write them to a file."""
+    from outgrow.studies.plan_truth import plan_truth as plan
+    from outgrow.studies.verbs import write_table
+
+    found = plan(study, gain=gain, disagreement=disagreement, pilot=pilot, processes=processes, say=_say)
+    if out is not None:
+        rows = found.rows_to_write()
+        write_table(rows, out)
+        _say(f"wrote {len(rows):,} rows to {out}; fill the column truth")
+    if as_json:
+        _json({**found.as_dict(), "out": None if out is None else str(out)})
+        return
+    if study is not None:
+        columns = ["supervisor", "student", "method", "disagreement", "rows", "labelled", "remaining"]
+        table = found.frame()
+        if found.labelled:
+            columns += ["gain", "low", "high"]
+        _show(table[columns].astype({"rows": object, "remaining": object}), f"rows to see a gain of {gain:g}")
+        print()
+    for sentence in found.sentences():
+        print(sentence)
+
+
 @app.command()
 def papers(as_json: AsJson = False) -> None:
     """List the papers whose claims can be measured, with the verdicts that are known and the CPU seconds they take."""

@@ -171,6 +171,36 @@ def test_the_report_holds_claims_and_pictures_and_says_what_it_cannot_draw(point
     assert twin.startswith("# Of 2 claims, 1 holds and 1 fails")
 
 
+def test_the_program_lists_and_measures(
+    points: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from outgrow.cli import main
+
+    def program(*args: str) -> tuple[Any, str, str]:
+        monkeypatch.setattr("sys.argv", ["outgrow", *args])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        return (stop.value.code or 0, *capsys.readouterr())
+
+    code, shown, _ = program("papers", "--json")
+    assert code == 0
+    mine = next(line for line in json.loads(shown) if line["id"] == "me2026")
+    assert (mine["claims"], mine["unmeasured"], mine["at_scale"], mine["seconds"]) == (2, 2, 1, 20)
+    assert "2 not measured yet" in program("papers")[1]
+    code, shown, said = program("reproduce", "me2026", "--out", str(tmp_path), "--json")
+    assert (code, said.count("holds,")) == (0, 1)
+    assert {"id", "text", "verdict", "measured", "expected"} == set(json.loads(shown)["claims"][0])
+    code, shown, said = program("reproduce", "me2026", "--out", str(tmp_path))
+    assert (code, said.count("(kept)")) == (0, 2)
+    assert str(tmp_path / "report.html") in shown
+    code, _, said = program("reproduce", "me2025")
+    assert (code, "did you mean 'me2026'?" in said) == (2, True)
+    points["outgrow.claims"].append(Point((claim(unreachable, paper="me_2026"),)))
+    module.claims.cache_clear()
+    code, shown, _ = program("reproduce", "me2026", "--out", str(tmp_path), "--json")
+    assert (code, json.loads(shown)["errors"]) == (1, ["unreachable: the Hub dataset 'me/data' could not be obtained"])
+
+
 def test_what_a_file_leaves_empty_comes_from_the_library(points: Any) -> None:
     points["outgrow.papers"][:] = [Point(Paper("shi2025", scaled="Heads in place of Llama 3."))]
     module.papers.cache_clear()

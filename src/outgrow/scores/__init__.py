@@ -13,6 +13,7 @@ _NAMES = {
     "Numbers": "verdict",
     "Undefined": "quantities",
     "Verdict": "verdict",
+    "chance_to_see": "power",
     "default_metric": "metrics",
     "detectable": "intervals",
     "mean_interval": "intervals",
@@ -23,6 +24,7 @@ _NAMES = {
     "row_score": "metrics",
     "rows_needed": "intervals",
     "rows_to_label": "intervals",
+    "rows_to_see": "power",
 }
 
 __all__ = sorted(_NAMES)
