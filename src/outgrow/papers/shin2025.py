@@ -156,7 +156,7 @@ class _Drawn:
         return overlap_density(told, rows).density
 
     def student(self, test: Patterns) -> float:
-        # The first thousand rows: students are compared where more data still help.
+        # The last thousand rows: what is drawn once the bounds have settled, at a number of rows where more still help.
         return _right(_head(np.vstack(self.rows)[-ROWS:], np.vstack(self.told)[-ROWS:]), test)
 
 
