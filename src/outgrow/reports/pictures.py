@@ -61,14 +61,19 @@ class Axis:
         steps = (1,) if last - first >= 2 else (1, 2, 5)
         found = [s * 10.0**k for k in range(first - 1, last + 1) for s in steps]
         found = [v for v in found if scale.low <= math.log10(v) <= scale.high]
-        return [(math.log10(v), f"{v:g}") for v in found[:: max(1, math.ceil(len(found) / most))]]
+        return [(math.log10(v), _tick(v, [v])) for v in found[:: max(1, math.ceil(len(found) / most))]]
 
 
 def _tick(value: float, others: Sequence[float]) -> str:
     largest = max(map(abs, others))
-    if value and (largest < 1e-4 or largest >= 1e6):
-        return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
-    return f"{value:.6g}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.6g}"
+    if value and (largest < 1e-3 or largest >= 1e6):
+        return f"{value:.1e}".replace(".0e", "e").replace("e-0", "e-").replace("e+0", "e")
+    return _bare(f"{value:.6g}")
+
+
+def _bare(text: str) -> str:
+    """Write a share as the rest of the report does: ``.27``."""
+    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
 
 
 def picture_figure(picture: Picture, table: Sequence[Row], name: str, width: float = WIDE) -> Figure:
@@ -215,6 +220,13 @@ def _short(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
+def _roles(series: Mapping[str, Any]) -> dict[str, str]:
+    """Give each series a mark and a colour: a role's own where it is named as one, else the next that is free."""
+    named = {words: words for words in series if words in SERIES}
+    free = iter(role for role in SERIES if role not in named)
+    return {words: named.get(words) or next(free) for words in series}
+
+
 # --- drawing ------------------------------------------------------------------------------------------------------------------------
 
 
@@ -224,8 +236,8 @@ def _frame(
     """Return a board with legend and axes, and its two scales."""
     x, y = axes
     board = Board(width, 0)
-    words = [s for s in series if s]
-    below = board.legend([(SERIES[k], fit(w, width * 0.6)) for k, w in enumerate(words)], 0, 14) if words else 0.0
+    told = [(role, fit(words, width * 0.6)) for words, role in _roles(series).items() if words]
+    below = board.legend(told, 0, 14) if told else 0.0
     dots = [d for found in series.values() for d in found]
     xs = [x.place(v) for d in dots for v in (d.x, d.x_low, d.x_high) if v is not None]
     ys = [y.place(v) for d in dots for v in (d.y, d.low, d.high) if v is not None]
@@ -250,7 +262,7 @@ def _scatter(series: Mapping[str, Sequence[Dot]], picture: Picture, axes: tuple[
         ends = max(across.low, up.low), min(across.high, up.high)
         board.path([(across(v), up(v)) for v in ends], "diagonal")
     small = sum(map(len, series.values())) > 60
-    for role, dots in zip(SERIES, series.values()):
+    for role, dots in zip(_roles(series).values(), series.values(), strict=True):
         for d in dots:
             at, high = across(x.place(d.x)), up(y.place(d.y))
             if d.low is not None and d.high is not None:
@@ -264,7 +276,7 @@ def _scatter(series: Mapping[str, Sequence[Dot]], picture: Picture, axes: tuple[
 def _lines(series: Mapping[str, Sequence[Dot]], picture: Picture, axes: tuple[Axis, Axis], width: float) -> Board:
     board, across, up = _frame(series, axes, width, False)
     x, y = axes
-    for role, dots in zip(SERIES, series.values()):
+    for role, dots in zip(_roles(series).values(), series.values(), strict=True):
         sure = [d for d in dots if d.low is not None and d.high is not None and y.fits(d.low)]
         if len(sure) > 1:
             upper = [(across(x.place(d.x)), up(y.place(d.high or 0.0))) for d in sure]
@@ -333,7 +345,7 @@ def _field(
             step = min(SHADES, int((abs(value) / largest) ** 0.5 * SHADES + 0.5))
             shade = "h0" if step == 0 else f"{'up' if value > 0 else 'down'}{step}"
             board.box(left + column * j + 0.5, at + 0.5, column - 1, row - 1, f"heat {shade}")
-            said = _short(float(f"{value:.2g}"))
+            said = _bare(_short(float(f"{value:.2g}")))
             if width_of(said) < column - 4 and row >= 16:
                 board.text(left + column * (j + 0.5), at + row / 2 + 4, said, "t num", "middle")
     bottom = top + row * len(ys)

@@ -122,14 +122,14 @@ def _claims(records: Sequence[Mapping[str, Any]]) -> Table:
     for r in records:
         m = r["measurement"]
         bound = f"{r['bound']}{' (decided by the figure)' if m['decided_by'] == 'figure' else ''}"
-        rows.append((r["statement"], r["verdict"], r["figures"], bound, m["quantity"], m["spread"], r["name"]))
-    columns = ("claim", "verdict", "figures", "holds when", "quantity", "over", "id")
+        rows.append((r["statement"], r["verdict"], r["figures"], bound, m["spread"]))
+    columns = ("claim", "verdict", "figures", "holds when", "over")
     return Table(columns, tuple(rows), "", frozenset({"figures"}))
 
 
 def _told(r: Mapping[str, Any]) -> str:
-    more = f" To decide it: {r['decider']}." if r["decider"] else ""
-    return f"{r['name']} ({r['verdict']}): {r['measurement']['note']}{more}"
+    parts = [f"{r['name']} ({r['verdict']}):", r["measurement"]["note"]]
+    return " ".join(filter(None, [*parts, f"To decide it: {r['decider']}." if r["decider"] else ""]))
 
 
 def _seeds(r: Mapping[str, Any]) -> Section:
@@ -138,7 +138,8 @@ def _seeds(r: Mapping[str, Any]) -> Section:
     lines = tuple(tuple(_cell(row.get(c)) for c in columns) for row in rows[:MOST_ROWS])
     numeric = frozenset(c for c in columns if all(isinstance(row.get(c), int | float | None) for row in rows))
     caption = f"The first {MOST_ROWS} of {len(rows):,} rows; all stand in claims.json." if len(rows) > MOST_ROWS else ""
-    return Section(r["name"], r["name"], (), (), (Table(columns, lines, caption, numeric),))
+    title = f"{r['name']}: {r['measurement']['quantity']}, {r['figures']}"
+    return Section(r["name"], title, (), (), (Table(columns, lines, caption, numeric),))
 
 
 def _cell(value: Any) -> str:
