@@ -11,6 +11,7 @@ _PUBLIC = {
     "FineTuneValue": "finetune",
     "Learner": "learner",
     "LinearHead": "linear",
+    "MixtureHead": "mixture",
     "Objective": "objective",
     "RidgeHead": "ridge",
     "Squared": "objective",

@@ -139,6 +139,7 @@ def _damaged(folder: Path, error: Exception) -> StoreError:
 def load_head(folder: Path) -> Any:
     """Read a saved head of whichever kind it is."""
     from outgrow.learners.linear import LinearHead
+    from outgrow.learners.mixture import MixtureHead
     from outgrow.learners.ridge import RidgeHead
 
     kind = read_json(folder / "head.json")["learner"]
@@ -146,5 +147,5 @@ def load_head(folder: Path) -> Any:
         import importlib
 
         return getattr(importlib.import_module("outgrow.learners.finetune"), kind).load(folder)
-    kinds: dict[str, Any] = {"LinearHead": LinearHead, "RidgeHead": RidgeHead}
+    kinds: dict[str, Any] = {"LinearHead": LinearHead, "MixtureHead": MixtureHead, "RidgeHead": RidgeHead}
     return kinds[kind].load(folder)
