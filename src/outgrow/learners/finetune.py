@@ -6,404 +6,24 @@ starts at zero on the last token, batches of 32 rows, a rate that falls to zero.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import ClassifierMixin, RegressorMixin
 
-from outgrow.encoders.batching import token_batches
-from outgrow.encoders.hardware import resolve_dtype
-from outgrow.encoders.source import ModelSource
-from outgrow.encoders.tokens import TUNABLE, TokenEncoder
-from outgrow.errors import InputError, NeedsError, StoreError, nearest
-from outgrow.fingerprints import fingerprint
-from outgrow.learners.finetune_checkpoint import checkpoints, crew, device
-from outgrow.learners.finetune_loop import Course, forward, train
-from outgrow.learners.finetune_model import Pooled, build, put_back, write
-from outgrow.learners.objective import CrossEntropy, Objective, Squared, combine, weak_tensor
+from outgrow.errors import InputError
+from outgrow.learners.finetune_base import FineTuned
+from outgrow.learners.objective import CrossEntropy, Objective, Squared
 from outgrow.tasks.labels import WeakLabels
-from outgrow.tasks.needs import Needs
-from outgrow.tasks.prepare import prepare
-from outgrow.tasks.rows import INPUTS, Rows, TokenIds
 
 __all__ = ["FineTune", "FineTuneValue"]
 
-ABOUT = "head.json"
-WEIGHTS = "tuned.safetensors"
 NEVER = -30.0
-_READING = 4
-_CHOICES = {
-    "schedule": ("linear", "cosine", "constant"),
-    "dtype": ("auto", "float32", "bfloat16"),
-    "pooling": (None, "last", "mean"),
-}
 
 
-def rate_for(parameters: int, lora: int | None, layers: str) -> float:
-    """Return the learning rate used where none is given.
-
-    Full: 5e-5 up to 400 million parameters, 1e-5 above (public code of Burns et al. 2023: gpt2 and gpt2-medium, gpt2-large and larger).
-    LoRA: 5e-4 up to a billion, 8e-5 above (public code of EleutherAI's w2s: a half-billion and an eight-billion model). Head alone:
-    1e-3, ours.
-    """
-    if layers == "head":
-        return 1e-3
-    if lora is not None:
-        return 5e-4 if parameters <= 10**9 else 8e-5
-    return 5e-5 if parameters <= 4 * 10**8 else 1e-5
-
-
-class _FineTuned(BaseEstimator):
-    """What students of classes and of values share."""
-
-    model: str
-    on: str
-    model_: Pooled
-    # Methods that look at a learner's features ask for this.
-    reads_inputs = True
-
-    def __init__(
-        self,
-        model: str = "smollm2",
-        *,
-        on: str = INPUTS,
-        lora: int | None = None,
-        layers: str = "all",
-        epochs: int = 1,
-        lr: float | None = None,
-        batch: int = 32,
-        max_tokens: int = 256,
-        pooling: str | None = None,
-        schedule: str = "linear",
-        warmup: float = 0.1,
-        weight_decay: float = 0.0,
-        dtype: str = "auto",
-        gradient_checkpointing: bool = False,
-        batch_tokens: int = 4096,
-        revision: str | None = None,
-        checkpoint: float | None = 60.0,
-        random_state: int = 0,
-    ):
-        self.model = model
-        self.on = on
-        self.lora = lora
-        self.layers = layers
-        self.epochs = epochs
-        self.lr = lr
-        self.batch = batch
-        self.max_tokens = max_tokens
-        self.pooling = pooling
-        self.schedule = schedule
-        self.warmup = warmup
-        self.weight_decay = weight_decay
-        self.dtype = dtype
-        self.gradient_checkpointing = gradient_checkpointing
-        self.batch_tokens = batch_tokens
-        self.revision = revision
-        self.checkpoint = checkpoint
-        self.random_state = random_state
-
-    # --- what it is --------------------------------------------------------------------------------------------------------------
-
-    def needs(self) -> Needs:
-        """Return the view it reads; it needs nothing else."""
-        return Needs(views=frozenset({self.on}))
-
-    def check(self) -> None:
-        """Raise when a parameter is out of range.
-
-        Raises
-        ------
-        InputError
-        """
-        name = type(self).__name__
-        for option in ("epochs", "batch", "max_tokens", "batch_tokens"):
-            _whole(name, option, getattr(self, option), 1)
-        _whole(name, "random_state", self.random_state, 0)
-        if self.lora is not None:
-            _whole(name, "lora", self.lora, 1)
-            if self.layers == "head":
-                raise InputError(f"{name}: lora trains inside the layers, and layers is 'head'; leave one of them out")
-        for option, low, high in (("warmup", 0, 1), ("weight_decay", 0, np.inf)):
-            _number(name, option, getattr(self, option), low, high)
-        for option in ("lr", "checkpoint"):
-            if getattr(self, option) is not None:
-                _number(name, option, getattr(self, option), 0, np.inf, above=option == "lr")
-        for option, known in _CHOICES.items():
-            value = getattr(self, option)
-            if value not in known:
-                raise InputError(f"{name}: {option} is {value!r}{nearest(str(value), [k for k in known if k])}")
-        last = str(self.layers).removeprefix("last ")
-        if self.layers not in ("all", "head") and not (last != self.layers and last.isdecimal() and int(last) > 0):
-            raise InputError(f"{name}: layers is {self.layers!r}; give 'all', 'head', or 'last n' such as 'last 4'")
-        if not isinstance(self.gradient_checkpointing, bool):
-            raise InputError(
-                f"{name}: gradient_checkpointing must be true or false, not {self.gradient_checkpointing!r}"
-            )
-        if not isinstance(self.model, str):
-            raise InputError(f"{name}: model is a name such as 'smollm2', not a {type(self.model).__name__}")
-        self._reader()
-
-    def _reader(self) -> TokenEncoder:
-        return TokenEncoder(self.model, self.max_tokens, self.revision)
-
-    def _source(self) -> ModelSource:
-        return ModelSource(self.model, self.revision, packaged=self.model in TUNABLE, what="model to fine-tune")
-
-    def _dtype(self) -> str:
-        if self.dtype == "auto" and torch.cuda.is_available():
-            return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-        return resolve_dtype(self.dtype)
-
-    def fingerprint(self) -> str:
-        """Name the unfitted learner: code, parameters, the model's bytes, and the versions of what trains it."""
-        import importlib.metadata
-
-        params = {k: v for k, v in self.get_params(deep=False).items() if k != "checkpoint"}
-        with_peft = ("transformers", "peft") if self.lora is not None else ("transformers",)
-        versions = [importlib.metadata.version(n) for n in with_peft]
-        return fingerprint(type(self), params, self._dtype(), self._source().digest(), versions)
-
-    # --- learning ----------------------------------------------------------------------------------------------------------------
-
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: ArrayLike | None = None,
-        *,
-        objective: Objective | None = None,
-        select: Any = None,
-    ) -> Self:
-        """Learn from rows and weak labels.
-
-        Parameters
-        ----------
-        X : Rows, or sequence of n str
-        y : WeakLabels, class names (n,), probabilities (n, c), or values (n,)
-        sample_weight : array of shape (n,), optional
-            Only ratios matter. Rows of weight zero, and rows no supervisor covers, are removed first.
-        objective : Objective, optional
-            Default: cross-entropy, or squared error for values, against the combined weak label. Targets are asked for once a logical
-            batch; progress is the step divided by all steps.
-        select : object, optional
-            Not read: there is no early stopping.
-
-        Raises
-        ------
-        InputError
-            A parameter out of range; labels, rows or weights that do not fit together; a batch that does not fit in memory.
-        FetchError, MissingExtra
-            When the model, transformers or peft cannot be had.
-        """
-        del select
-        self.check()
-        rows, weak, weight = prepare(self, _texts(X), y, sample_weight)
-        objective = self._objective() if objective is None else objective
-        self.fingerprint_ = fingerprint("learner", self, rows.key(self.on), weak, weight, objective)
-        used = weight > 0
-        tokens = self._tokens(rows[used])
-        labels, importance = weak_tensor(weak[used]), torch.from_numpy(weight[used])
-        outputs = labels.shape[-1]
-        together = crew()
-        model = self._build(outputs)
-        shift, scale = self._ground(combine(labels), importance)
-        model.shift.copy_(shift)
-        model.scale.copy_(scale)
-        model.to(device())
-        size = sum(p.numel() for p in model.trunk.parameters())
-        self.lr_ = float(self.lr) if self.lr is not None else rate_for(size, self.lora, self.layers)
-        with checkpoints(self.fingerprint_, self.checkpoint, together) as keeper:
-            done = train(model, tokens, labels, importance, objective, self._course(), keeper=keeper, crew=together)
-        self.model_ = model.eval()
-        self.penalty_ = float(self.weight_decay)
-        self.n_iter_ = done.step
-        self.loss_ = np.array(done.losses)
-        self.state_ = {name: value.detach().numpy() for name, value in done.state.items()}
-        if weak.classes is not None:
-            self.classes_ = np.asarray(weak.classes)
-        return self
-
-    def _course(self) -> Course:
-        return Course(
-            epochs=self.epochs,
-            batch=self.batch,
-            batch_tokens=self.batch_tokens,
-            lr=self.lr_,
-            weight_decay=self.weight_decay,
-            schedule=self.schedule,
-            warmup=self.warmup,
-            dtype=self._dtype(),
-            seed=self.random_state,
-        )
-
-    def _build(self, outputs: int) -> Pooled:
-        return build(
-            self._source(),
-            outputs,
-            pooling=self.pooling,
-            lora=self.lora,
-            layers=self.layers,
-            dtype=self._dtype(),
-            checkpointing=self.gradient_checkpointing,
-            seed=self.random_state,
-        )
-
-    def _objective(self) -> Objective:
-        raise NotImplementedError
-
-    def _ground(self, given: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return shift and scale (c,) of the outputs."""
-        raise NotImplementedError
-
-    def _tokens(self, rows: Rows) -> list[NDArray[np.int64]]:
-        """Return the token ids of each row, from texts or from a view of token ids."""
-        name = rows.name(self.on)
-        values = rows.view(name)
-        if isinstance(rows.views[name].values, TokenIds):
-            return list(values)
-        if rows.views[name].matrix:
-            raise NeedsError(
-                f"{type(self).__name__} reads texts, and view {name!r} holds features; name the texts with on="
-            )
-        return TokenIds(self._reader().encode(values)[None])[:] if len(values) else []
-
-    def fit_many(
-        self,
-        X: Any,
-        targets: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        penalty: ArrayLike | None = None,
-        classes: ArrayLike | None = None,
-    ) -> list[Self]:
-        """Fit k students on the same rows, one after another, by the learner's own fixed objective.
-
-        Parameters
-        ----------
-        X : Rows, or sequence of n str
-        targets : array of shape (k, n, c)
-        sample_weight : array of shape (k, n), optional
-        penalty : array of shape (k,), optional
-            Weight decay of each.
-        classes : array of shape (c,), optional
-            Default 0, 1, ...
-
-        Returns
-        -------
-        list of k fitted learners
-        """
-        rows = _texts(X)
-        if not isinstance(rows, Rows):
-            raise NeedsError(f"{type(self).__name__} reads the view {self.on!r}; give Rows that have it")
-        t = np.asarray(targets, dtype=np.float64)
-        if t.ndim != 3 or t.shape[1] != len(rows):
-            raise InputError(f"fit_many needs targets of shape (k, {len(rows)}, c) for these rows; given {t.shape}")
-        names = (
-            None
-            if isinstance(self, FineTuneValue)
-            else np.arange(t.shape[2])
-            if classes is None
-            else np.asarray(classes)
-        )
-        weights = None if sample_weight is None else np.broadcast_to(np.asarray(sample_weight), t.shape[:2])
-        decays = [None] * len(t) if penalty is None else np.asarray(penalty, dtype=np.float64).tolist()
-        made = []
-        for j, target in enumerate(t):
-            one = clone(self) if decays[j] is None else clone(self).set_params(weight_decay=decays[j])
-            there = None if weights is None else weights[j] > 0
-            table = WeakLabels.from_probs(
-                np.where(np.isfinite(target), target, 1 / t.shape[2]), names, ids=rows.ids, covered=there
-            )
-            made.append(one.fit(rows, table, None if weights is None else weights[j]))
-        return made
-
-    # --- reading -----------------------------------------------------------------------------------------------------------------
-
-    def logits(self, X: Any) -> NDArray[np.float64]:
-        """Return (n, c) logits in the order of ``classes_``, or (n, 1) values."""
-        check_is_fitted(self, "model_")
-        rows = _texts(X)
-        if not isinstance(rows, Rows):
-            raise NeedsError(
-                f"{type(self).__name__} reads the view {self.on!r}, and X is a bare array; give Rows that have it"
-            )
-        tokens = self._tokens(rows)
-        out = np.zeros((len(tokens), int(self.model_.head.out_features)))
-        lengths = np.array([len(t) for t in tokens], dtype=np.int64)
-        with torch.inference_mode():
-            for part in token_batches(lengths, _READING * self.batch_tokens):
-                out[part] = forward(self.model_, [tokens[i] for i in part], self._dtype()).numpy()
-        return out
-
-    # --- files -------------------------------------------------------------------------------------------------------------------
-
-    def save(self, folder: Path) -> None:
-        """Write what training changed (safetensors), the tokenizer, and JSON that names the model below it; no text."""
-        from outgrow.store import private_folder, write_json
-
-        check_is_fitted(self, "model_")
-        folder = private_folder(Path(folder))
-        write(self.model_, folder / WEIGHTS)
-        source = self._source()
-        source.tokenizer().save_pretrained(folder / "tokenizer")
-        classes = getattr(self, "classes_", None)
-        about = {
-            "learner": type(self).__name__,
-            "params": self.get_params(deep=False),
-            "model": source.digest(),
-            "outputs": int(self.model_.head.out_features),
-            "dtype": self._dtype(),
-            "classes": None if classes is None else {"names": classes.tolist(), "dtype": classes.dtype.str},
-            "fitted": {k: getattr(self, k) for k in ("penalty_", "n_iter_", "lr_", "fingerprint_")},
-            "loss": self.loss_,
-            "state": self.state_,
-        }
-        write_json(folder / ABOUT, about)
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what :meth:`save` wrote; the model below it is found by its name.
-
-        Raises
-        ------
-        StoreError
-            When the folder holds no student of this kind, or a damaged one.
-        InputError
-            When the model found under its name has other bytes than the one that was trained.
-        """
-        from safetensors.torch import load_file
-
-        from outgrow.store import read_json
-
-        folder = Path(folder)
-        if not (folder / ABOUT).is_file() or not (folder / WEIGHTS).is_file():
-            raise StoreError(f"no saved learner there: it needs the files {WEIGHTS} and {ABOUT}")
-        about = read_json(folder / ABOUT)
-        if about["learner"] != cls.__name__:
-            raise StoreError(f"the saved learner is a {about['learner']}, not a {cls.__name__}")
-        made = cls(**about["params"])
-        found = made._source().digest()
-        if found != about["model"]:
-            raise InputError(
-                f"the student was trained on model {made.model!r} with bytes {about['model']}, but {found} is here; get that one"
-            )
-        model = made._build(about["outputs"])
-        put_back(model, load_file(folder / WEIGHTS))
-        made.model_ = model.to(device()).eval()
-        made.state_ = {name: np.asarray(value) for name, value in about["state"].items()}
-        made.loss_ = np.asarray(about["loss"])
-        if about["classes"] is not None:
-            made.classes_ = np.array(about["classes"]["names"], dtype=np.dtype(about["classes"]["dtype"]))
-        for name, value in about["fitted"].items():
-            setattr(made, name, value)
-        return made
-
-
-class FineTune(ClassifierMixin, _FineTuned):
+class FineTune(ClassifierMixin, FineTuned):
     """A fine-tuned classifier of texts.
 
     Parameters
@@ -418,7 +38,7 @@ class FineTune(ClassifierMixin, _FineTuned):
         ``"all"``, ``"last n"`` (the last n blocks and the norm after them), or ``"head"``.
     epochs : int
     lr : float, optional
-        Default by size, see :func:`~outgrow.learners.finetune.rate_for`.
+        Default by size, see :func:`~outgrow.learners.finetune_check.rate_for`.
     batch : int
         Rows of a logical batch, one step of AdamW each.
     max_tokens : int
@@ -438,9 +58,11 @@ class FineTune(ClassifierMixin, _FineTuned):
         Padded tokens read at once: a logical batch is cut into such parts, and its targets are asked for once.
     revision : str, optional
         Branch, tag or commit of a Hub id.
+    keep : sequence of float
+        Shares of training after which the weights are kept, for :meth:`earlier`.
     checkpoint : float, optional
-        Seconds between checkpoints in the cache; a killed fit that is begun again goes on from the last one, to the same result. None
-        keeps none. No part of the fingerprint.
+        Seconds between checkpoints in the cache, 0 after every step; a killed fit that is begun again goes on from the last one, to
+        the same result. None keeps none. No part of the fingerprint.
     random_state : int
         Of the order of rows and of the adapters.
 
@@ -495,7 +117,7 @@ class FineTune(ClassifierMixin, _FineTuned):
         return float(np.average(same, weights=there if sample_weight is None else np.asarray(sample_weight) * there))
 
 
-class FineTuneValue(RegressorMixin, _FineTuned):
+class FineTuneValue(RegressorMixin, FineTuned):
     """A fine-tuned model of texts that predicts one value a text; parameters and attributes as in :class:`FineTune`.
 
     Values are learned in units of their own weighted standard deviation, around their weighted mean.
@@ -523,25 +145,3 @@ class FineTuneValue(RegressorMixin, _FineTuned):
         there = y.any_covered
         weight = None if sample_weight is None else np.asarray(sample_weight)[there]
         return float(r2_score(y.one()[0][there, 0], self.predict(X)[there], sample_weight=weight))
-
-
-def _texts(X: Any) -> Any:
-    """Return rows of a plain list of texts; leave everything else."""
-    listed = isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "OU")
-    if listed and len(X) and all(isinstance(t, str) for t in X):
-        return Rows.from_arrays(**{INPUTS: list(X)})
-    return X
-
-
-def _whole(name: str, option: str, value: Any, low: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
-        raise InputError(f"{name}: {option} is {value!r}; give a whole number of at least {low}")
-
-
-def _number(name: str, option: str, value: Any, low: float, high: float, above: bool = False) -> None:
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not number or not low <= value <= high or (above and value == low) or value == np.inf:
-        most = "" if high == np.inf else f" and at most {high:g}"
-        raise InputError(
-            f"{name}: {option} is {value!r}; give a number {'above' if above else 'of at least'} {low:g}{most}"
-        )

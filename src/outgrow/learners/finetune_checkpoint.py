@@ -41,7 +41,7 @@ class Checkpoints:
     ----------
     folder : Path
     every : float
-        Seconds between saves; longer where a save takes long.
+        Seconds between saves; longer where a save takes long. 0 saves after every step.
     writes : bool
         False for all but one of several processes that train together.
     """
@@ -69,7 +69,8 @@ class Checkpoints:
     def keep(self, model: Any, optimiser: Any, progress: Progress) -> None:
         """Save, when it is time."""
         start = time.monotonic()
-        if not self.writes or start - self._last < max(self.every, _PATIENCE * self._took):
+        pause = max(self.every, _PATIENCE * self._took) if self.every > 0 else 0.0
+        if not self.writes or start - self._last < pause:
             return
         from outgrow.store import atomic_write
 
@@ -94,6 +95,8 @@ def _write(folder: Path, model: Any, optimiser: Any, progress: Progress) -> None
     for i, moments in optimiser.state_dict()["state"].items():
         tensors |= {f"adam.{i}.{n}": torch.as_tensor(t) for n, t in moments.items()}
     tensors |= {f"objective.{n}": t for n, t in progress.state.items()}
+    for step, kept in progress.kept.items():
+        tensors |= {f"kept.{step}.{n}": t for n, t in kept.items()}
     save_file({n: t.detach().cpu().contiguous().clone() for n, t in tensors.items()}, folder / _TENSORS)
     about = {"step": progress.step, "losses": progress.losses, "sha256": file_digest(folder / _TENSORS)}
     write_json(folder / _ABOUT, about)
@@ -108,19 +111,19 @@ def _read(folder: Path, model: Any, optimiser: Any) -> Progress:
     if file_digest(folder / _TENSORS) != about["sha256"]:
         raise StoreError("the checksum differs")
     tensors = load_file(folder / _TENSORS)
-    moments: dict[int, dict[str, Tensor]] = {}
+    groups: dict[str, dict[int, dict[str, Tensor]]] = {"adam": {}, "kept": {}}
     state: State = {}
     own: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         kind, _, rest = name.partition(".")
-        if kind == "adam":
+        if kind in groups:
             i, _, what = rest.partition(".")
-            moments.setdefault(int(i), {})[what] = tensor
+            groups[kind].setdefault(int(i), {})[what] = tensor
         else:
             (own if kind == "model" else state)[rest] = tensor
     put_back(model, own)
-    optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
-    return Progress(int(about["step"]), state, list(about["losses"]))
+    optimiser.load_state_dict({"state": groups["adam"], "param_groups": optimiser.state_dict()["param_groups"]})
+    return Progress(int(about["step"]), state, list(about["losses"]), groups["kept"])
 
 
 @contextlib.contextmanager

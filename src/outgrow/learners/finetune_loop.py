@@ -19,6 +19,7 @@ from torch import Tensor
 
 from outgrow.encoders.batching import token_batches
 from outgrow.errors import InputError
+from outgrow.learners.finetune_model import trained
 from outgrow.learners.objective import Objective, State
 
 __all__ = ["Course", "Progress", "forward", "order", "train"]
@@ -48,6 +49,8 @@ class Course:
     dtype : str
     seed : int
         Of the order of rows.
+    keep : tuple of float
+        Shares of training after which what is trained is kept.
     """
 
     epochs: int
@@ -59,6 +62,7 @@ class Course:
     warmup: float
     dtype: str
     seed: int
+    keep: tuple[float, ...] = ()
     clip: float = 1.0
 
     def rate(self, step: int, total: int) -> float:
@@ -79,6 +83,7 @@ class Progress:
     step: int = 0
     state: State = field(default_factory=dict)
     losses: list[float] = field(default_factory=list)
+    kept: dict[int, dict[str, Tensor]] = field(default_factory=dict)
 
 
 class Keeper(Protocol):
@@ -135,6 +140,11 @@ def order(lengths: NDArray[np.int64], course: Course) -> list[NDArray[np.int64]]
             cut += [run[i : i + course.batch] for i in range(0, len(run), course.batch)]
         steps += [cut[i] for i in rng.permutation(len(cut))]
     return steps
+
+
+def mark(share: float, total: int) -> int:
+    """Return the number of steps that a share of training has; at least one."""
+    return max(1, round(share * total))
 
 
 def padded(tokens: list[NDArray[np.int64]], device: Any) -> tuple[Tensor, Tensor]:
@@ -208,6 +218,7 @@ def train(
     at = kept or Progress(0, objective.start(weak, weight))
     mean = float(weight.mean())
     own = [p for p in model.parameters() if p.requires_grad]
+    marks = {mark(share, len(steps)) for share in course.keep}
     while at.step < len(steps):
         tick(at.step)
         rows = steps[at.step]
@@ -228,6 +239,8 @@ def train(
         optimiser.zero_grad()
         at.step += 1
         at.losses.append(loss)
+        if at.step in marks:
+            at.kept[at.step] = {name: t.cpu().clone() for name, t in trained(model).items()}
         if keeper is not None and at.step < len(steps):
             keeper.keep(model, optimiser, at)
     return at

@@ -1,0 +1,84 @@
+"""Parameters of fine-tuned students: what is out of range, and the learning rate where none is given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from outgrow.errors import InputError, nearest
+
+__all__ = ["check_parameters", "rate_for"]
+
+CHOICES = {
+    "schedule": ("linear", "cosine", "constant"),
+    "dtype": ("auto", "float32", "bfloat16"),
+    "pooling": (None, "last", "mean"),
+}
+
+
+def rate_for(parameters: int, lora: int | None, layers: str) -> float:
+    """Return the learning rate used where none is given.
+
+    Full: 5e-5 up to 400 million parameters, 1e-5 above (public code of Burns et al. 2023: gpt2 and gpt2-medium, gpt2-large and larger).
+    LoRA: 5e-4 up to a billion, 8e-5 above (public code of EleutherAI's w2s: a half-billion and an eight-billion model). Head alone:
+    1e-3, ours.
+    """
+    if layers == "head":
+        return 1e-3
+    if lora is not None:
+        return 5e-4 if parameters <= 10**9 else 8e-5
+    return 5e-5 if parameters <= 4 * 10**8 else 1e-5
+
+
+def check_parameters(learner: Any) -> None:
+    """Raise when a parameter of a fine-tuned learner is out of range.
+
+    Raises
+    ------
+    InputError
+    """
+    name = type(learner).__name__
+    for option in ("epochs", "batch", "max_tokens", "batch_tokens"):
+        whole(name, option, getattr(learner, option), 1)
+    whole(name, "random_state", learner.random_state, 0)
+    if learner.lora is not None:
+        whole(name, "lora", learner.lora, 1)
+        if learner.layers == "head":
+            raise InputError(f"{name}: lora trains inside the layers, and layers is 'head'; leave one of them out")
+    for option, low, high in (("warmup", 0, 1), ("weight_decay", 0, np.inf)):
+        number(name, option, getattr(learner, option), low, high)
+    for option in ("lr", "checkpoint"):
+        if getattr(learner, option) is not None:
+            number(name, option, getattr(learner, option), 0, np.inf, above=option == "lr")
+    for option, known in CHOICES.items():
+        value = getattr(learner, option)
+        if value not in known:
+            raise InputError(f"{name}: {option} is {value!r}{nearest(str(value), [k for k in known if k])}")
+    if not isinstance(learner.keep, list | tuple):
+        raise InputError(f"{name}: keep is {learner.keep!r}; give shares of training such as (0.25, 0.5)")
+    for share in learner.keep:
+        number(name, "an entry of keep", share, 0, 1, above=True)
+    last = str(learner.layers).removeprefix("last ")
+    if learner.layers not in ("all", "head") and not (last != learner.layers and last.isdecimal() and int(last) > 0):
+        raise InputError(f"{name}: layers is {learner.layers!r}; give 'all', 'head', or 'last n' such as 'last 4'")
+    if not isinstance(learner.gradient_checkpointing, bool):
+        raise InputError(
+            f"{name}: gradient_checkpointing must be true or false, not {learner.gradient_checkpointing!r}"
+        )
+    if not isinstance(learner.model, str):
+        raise InputError(f"{name}: model is a name such as 'smollm2', not a {type(learner.model).__name__}")
+
+
+def whole(name: str, option: str, value: Any, low: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
+        raise InputError(f"{name}: {option} is {value!r}; give a whole number of at least {low}")
+
+
+def number(name: str, option: str, value: Any, low: float, high: float, above: bool = False) -> None:
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or not low <= value <= high or (above and value == low) or value == np.inf:
+        most = "" if high == np.inf else f" and at most {high:g}"
+        raise InputError(
+            f"{name}: {option} is {value!r}; give a number {'above' if above else 'of at least'} {low:g}{most}"
+        )
