@@ -29,19 +29,14 @@ from outgrow.forecasts.statistics import STATISTICS, Witness, statistics
 from outgrow.studies.advise import verdict
 from outgrow.tasks.labels import WeakLabels
 
-
 METHODS = ("naive", "recipe", "confidence")
 PARTS = ("ids", "oof", "apart", "repaired", "separation")
 # What a forecast may read; the order is of no consequence. Chosen on the first seeds, see the log in docs/forecast.md.
 ALONE = (
-    "confidence", "disagreement", "growth", "stability", "blind gain", "own opinion", "weak opinion", "confidence gap", "sure disagreement",
-    "repaired gain", "separation", "changed", "changed repaired", "changed weak",
+    "disagreement", "departure", "blind gain", "own opinion", "weak opinion", "repaired gain", "growth", "changed", "changed repaired",
 )  # fmt: skip
-TOGETHER = (
-    *ALONE, "witness gain", "witness best", "witness students", "changed witness", "changed students",
-    "consensus gain", "changed consensus",
-)  # fmt: skip
-RANK = (*TOGETHER, "consensus accuracy", "consensus lead", "witness agreement", "student agreement")
+TOGETHER = (*ALONE, "witness gain", "supervisors gain", "others gain", "consensus gain")
+RANK = (*TOGETHER, "consensus accuracy", "consensus score", "witness agreement")
 READS = {
     "gain": TOGETHER, "gain alone": ALONE, "pgr": TOGETHER, "pgr alone": ALONE,
     "rank": RANK, "rank alone": (*ALONE, "repaired accuracy"),

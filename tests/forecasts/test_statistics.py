@@ -73,9 +73,12 @@ def test_witnesses_take_the_better_side() -> None:
     # A witness that is right on 80 % sees .6 of the gain.
     assert found["witness gain"] == pytest.approx(0.6 * gain, abs=0.05)
     assert found["consensus gain"] > 0.1
+    assert found["supervisors gain"] > 0
+    assert found["consensus score"] - found["consensus accuracy"] == pytest.approx(found["consensus gain"])
     assert found["witnesses"] == 1
     alone = statistics(made, weak)
     assert np.isnan(alone["witness gain"])
+    assert np.isnan(alone["consensus gain"])
     assert alone["blind gain"] == found["blind gain"]
 
 
@@ -86,10 +89,12 @@ def test_a_method_is_judged_by_what_it_changed() -> None:
     naive = weak.probs[:, 0]
     found = statistics(made, weak, answers=np.eye(2)[truth], naive=naive, others=[Witness(other, None)])
     wrong = (naive.argmax(1) != truth).mean()
-    assert found["changed"] == pytest.approx(wrong)
-    assert found["changed witness"] == pytest.approx(wrong)
+    assert found["changed"] == found["departure"] == pytest.approx(wrong)
     assert found["changed weak"] == pytest.approx(-wrong)
-    assert found["changed consensus"] > 0
+    # One voter counts as right on .75, half of its log odds is taken: sqrt(3) to 1.
+    assert found["supervisors gain"] == pytest.approx(wrong * (np.sqrt(3) - 1) / (np.sqrt(3) + 1))
+    spoiled = statistics(made, weak, answers=np.eye(2)[1 - truth], naive=naive, others=[Witness(other, None)])
+    assert spoiled["supervisors gain"] < 0
     assert all(v == 0 for k, v in statistics(made, weak).items() if k.startswith("changed"))
 
 

@@ -3,10 +3,10 @@
     value  =  b + sum_j w_j z_j,    z_j = (statistic_j - mean_j) / spread_j,   0 where the statistic does not exist
 
 The weights are a ridge regression over real cells (task, supervisor, student, method), every task counting alike. Its penalty is the one
-that does best on tasks that were left out. The 90 % interval is conformal over tasks: value +- q (tau + disagreement), where q is the 90 %
-quantile of |residual| / (tau + disagreement) over cells of left-out tasks; a student that seldom disagrees with its supervisor cannot be
-far from it. *Cannot tell* is the answer where a statistic lies outside what the cells held, and where the interval is no narrower than that
-of somebody who knows the gains of other tasks and nothing of this one.
+that does best on tasks that were left out. The 90 % interval is conformal over tasks: value +- q (tau + d), where d is the share of rows
+where the student contradicts its labels, and q the 90 % quantile of the absolute residual over (tau + d) in cells of left-out tasks: a
+student that seldom contradicts its supervisor cannot be far from it. *Cannot tell* is the answer where a statistic lies outside what the
+cells held, and where the interval is no narrower than that of somebody who knows the gains of other tasks and nothing of this one.
 
 Weights, ranges, tasks, seeds and the command that made them lie in ``combined.json`` beside this file; docs/forecast.md says how good
 it is. Assumed: a new task is like those. Ours.
@@ -139,8 +139,7 @@ class Combined:
 
 
 def _scale(statistics: Mapping[str, float]) -> float:
-    disagreement = statistics["disagreement"] + statistics.get("changed", 0.0)
-    return TAU + min(1.0, disagreement)
+    return TAU + max(statistics["disagreement"], statistics["departure"])
 
 
 @cache

@@ -22,10 +22,9 @@ from outgrow.methods.recipe import Recipe, _em, _posterior
 from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.rows import Rows
 
-__all__ = ["CrossFit", "cross_fit"]
+__all__ = ["CrossFit", "cross_fit", "out_of_fold"]
 
 Floats = NDArray[np.float64]
-LEAST = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,3 +142,27 @@ def _read(recipe: Recipe, rows: Rows, given: Floats, fold: NDArray[np.int64]) ->
     out = np.zeros_like(given)
     out[:, heard] = _em(x, p, weight, recipe.steps)[0]
     return out, float(np.clip((sure.mean() - 1 / c) / (1 - 1 / c), 0, 1))
+
+
+def out_of_fold(learner: Any, rows: Rows, labels: WeakLabels, penalty: float) -> Floats:
+    """Return each row's (n, c) answer by a head that learned from the two folds without it.
+
+    Parameters
+    ----------
+    learner : LinearHead
+        Unfitted.
+    rows : Rows
+    labels : WeakLabels
+        Of the same rows, all covered; truth, where the answers of ``direct`` are asked for.
+    penalty : float
+    """
+    given = labels.one()[0]
+    fold = folds(np.asarray(rows.view(getattr(learner, "on", None)), dtype=np.float64), 0)
+    live = [k for k in range(FOLDS) if (fold == k).any() and (fold != k).any()]
+    targets = np.broadcast_to(given, (len(live), *given.shape))
+    seen = np.array([fold != k for k in live], dtype=np.float64)
+    heads = clone(learner).fit_many(rows, targets, seen, np.full(len(live), penalty), classes=labels.classes)
+    out = given.copy()
+    for k, head in zip(live, heads, strict=True):
+        out[fold == k] = head.predict_proba(rows)[fold == k]
+    return np.asarray(out)

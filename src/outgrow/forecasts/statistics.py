@@ -13,8 +13,10 @@ and the student gains (q - r)(1 - chance). What a real supervisor and student sh
 gain times (its accuracy less its chance of being right by error); so the sign is the gain's, and the size is a share of it. Where
 supervisors share errors it is too high.
 
-*consensus.* All supervisors and all students of the task vote on each row; a voter of accuracy a, estimated from the votes themselves,
-weighs log a (c - 1) / (1 - a). Half of that sum is taken, because a student and its supervisor are not two independent voters.
+*consensus.* Supervisors vote on each row, and so do their labels as the recipe repairs them in the strong features, which are the best that
+can be had of each without truth. A voter of accuracy a, estimated from the votes themselves, weighs log a (c - 1) / (1 - a). Half of that
+sum is taken, because a label and its repair are not two independent voters. A student gains what the vote gives its answers over what it
+gives its labels, on the rows it learned from.
 
 References: Dawid and Skene 1979 for what agreement says of accuracy (the consensus is their model with one number a voter); Guillory et
 al. 2021 (difference of confidences) and Jiang et al. 2022 (disagreement of two trained models), recalled, for confidence and stability
@@ -61,17 +63,15 @@ STATISTICS: Mapping[str, str] = {
     "witnesses": "how many other supervisors there are",
     "witness gain": "mean over other supervisors of the student's agreement with them less the supervisor's",
     "witness best": "the highest of these differences",
-    "witness students": "agreement with the mean answer of their students, less the supervisor's",
     "witness agreement": "the supervisor's mean agreement with the others",
-    "student agreement": "the student's mean agreement with the others' students",
-    "consensus gain": "gain if all supervisors and students, weighed by how they agree, were right",
+    "supervisors gain": "the method's gain by the vote of the other supervisors, weighed by how they agree",
+    "others gain": "its gain by the vote of the other supervisors and of their repaired labels",
+    "consensus gain": "its gain by the vote of all supervisors and all repaired labels, its own among them",
     "consensus accuracy": "the supervisor's accuracy by that consensus",
-    "consensus lead": "the student's accuracy by that consensus less the mean over all voters",
-    "changed": "share of rows where the method's student answers otherwise than the naive one",
+    "consensus score": "the accuracy of the method's student by that consensus",
+    "departure": "share of rows where the method's student answers otherwise than its label, on the rows it learned from",
+    "changed": "share of rows where it answers otherwise than the naive student",
     "changed repaired": "what that change gains if the recipe's reading were the truth",
-    "changed witness": "what it gains in agreement with other supervisors",
-    "changed students": "what it gains in agreement with the mean answer of their students",
-    "changed consensus": "what it gains by the consensus",
     "changed weak": "what it gains in agreement with its own supervisor",
 }
 
@@ -109,7 +109,7 @@ def statistics(
     weak : WeakLabels
         The supervisor's labels of the transfer rows.
     answers, naive : ndarray of shape (n, c), optional
-        Answers of a method's student, and of the naive one, on the rows of ``crossed``. Left out for the naive student itself.
+        Answers of a method's student, and of the naive one, on the rows of ``crossed``. Default: the cross-fitted ones, and the same.
     others : sequence of Witness
         Other supervisors, whose labels are of the same transfer rows.
 
@@ -145,9 +145,9 @@ def statistics(
     found |= _alone(p, top, known)
     found |= _student(crossed, p, top)
     found |= _witnesses(crossed, top, weak, known, others)
-    found |= dict.fromkeys((k for k in STATISTICS if k.startswith("changed")), 0.0)
-    if answers is not None and naive is not None:
-        found |= _change(answers, naive, crossed, top, weak, known, others)
+    said = crossed.oof if answers is None else answers
+    found |= _change(said, said if naive is None else naive, crossed, top)
+    found |= _gains(said.argmax(axis=1), crossed, top, weak, known, others)
     return {k: float(v) for k, v in found.items()}
 
 
@@ -223,30 +223,20 @@ def _votes(others: Sequence[Witness], known: NDArray[np.bool_], weak: WeakLabels
     return found
 
 
-def _crowd(crossed: CrossFit, others: Sequence[Witness]) -> NDArray[np.int64] | None:
-    """Return the mean answer of the other supervisors' students, where each has one."""
-    total = np.zeros_like(crossed.oof)
-    count = np.zeros(len(total))
-    for other in others:
-        if other.crossed is not None:
-            _, mine, theirs = np.intersect1d(crossed.ids, other.crossed.ids, return_indices=True)
-            total[mine] += other.crossed.oof[theirs]
-            count[mine] += 1
-    return np.where(count > 0, total.argmax(axis=1), -1) if count.any() else None
-
-
 ROUNDS = 20
+START = 0.75
 HALF = 0.5
 
 
 def _consensus(votes: Sequence[NDArray[np.int64]], c: int) -> tuple[Floats, list[float]]:
     """Return (n, c) class probabilities by votes (-1 abstains), and each voter's accuracy by them."""
     n = len(votes[0])
-    weights = [1.0] * len(votes)
+    weights = [float(np.log(START * (c - 1) / (1 - START)))] * len(votes)
     rows = np.arange(n)
     accuracy = [0.5] * len(votes)
     q = np.full((n, c), 1 / c)
-    for _ in range(ROUNDS):
+    # Two voters cannot say which of them is better.
+    for _ in range(ROUNDS if len(votes) > 2 else 1):
         total = np.zeros((n, c))
         for vote, weight in zip(votes, weights, strict=True):
             there = vote >= 0
@@ -260,17 +250,17 @@ def _consensus(votes: Sequence[NDArray[np.int64]], c: int) -> tuple[Floats, list
 
 def _voters(
     crossed: CrossFit, top: NDArray, weak: WeakLabels, known: NDArray, others: Sequence[Witness]
-) -> list[NDArray]:
-    """Return the votes of this supervisor and its student, then those of each other pair."""
-    found = [top, crossed.oof.argmax(axis=1)]
+) -> tuple[list[NDArray], list[NDArray]]:
+    """Return the votes of the other supervisors, and those of all repaired labels but this supervisor's."""
+    labels, repaired = [], []
     for (vote, there), other in zip(_votes(others, known, weak), others, strict=True):
-        found.append(np.where(there, vote, -1))
+        labels.append(np.where(there, vote, -1))
         if other.crossed is not None:
             said = np.full(len(top), -1)
             _, mine, theirs = np.intersect1d(crossed.ids, other.crossed.ids, return_indices=True)
-            said[mine] = other.crossed.oof[theirs].argmax(axis=1)
-            found.append(said)
-    return found
+            said[mine] = other.crossed.repaired[theirs].argmax(axis=1)
+            repaired.append(said)
+    return labels, repaired
 
 
 def _witnesses(
@@ -289,46 +279,36 @@ def _witnesses(
             "witness best": np.max(gains),
             "witness agreement": np.mean(with_weak),
         }
-    if others:
-        votes = _voters(crossed, top, weak, known, others)
-        accuracy = _consensus(votes, crossed.oof.shape[1])[1]
-        found |= {"consensus gain": accuracy[1] - accuracy[0], "consensus accuracy": accuracy[0]}
-        found["consensus lead"] = accuracy[1] - float(np.mean(accuracy))
-    crowd = _crowd(crossed, others)
-    if crowd is not None:
-        there = crowd >= 0
-        found["witness students"] = float((said == crowd)[there].mean() - (top == crowd)[there].mean())
-        found["student agreement"] = float((said == crowd)[there].mean())
     return found
 
 
-def _change(
-    answers: Floats,
-    naive: Floats,
-    crossed: CrossFit,
-    top: NDArray,
-    weak: WeakLabels,
-    known: NDArray[np.bool_],
-    others: Sequence[Witness],
+def _gains(
+    new: NDArray, crossed: CrossFit, top: NDArray, weak: WeakLabels, known: NDArray[np.bool_], others: Sequence[Witness]
 ) -> dict[str, float]:
+    labels, repaired = _voters(crossed, top, weak, known, others)
+    if not labels:
+        return {}
+    own = [top, crossed.repaired.argmax(axis=1)]
+    rows, c = np.arange(len(top)), crossed.oof.shape[1]
+    sets = {"supervisors gain": labels, "others gain": labels + repaired, "consensus gain": own + labels + repaired}
+    found = {}
+    for name, votes in sets.items():
+        q = _consensus(votes, c)[0]
+        found[name] = float((q[rows, new] - q[rows, top]).mean())
+        if votes is sets["consensus gain"]:
+            found |= {"consensus accuracy": float(q[rows, top].mean()), "consensus score": float(q[rows, new].mean())}
+    return found
+
+
+def _change(answers: Floats, naive: Floats, crossed: CrossFit, top: NDArray) -> dict[str, float]:
     if answers.shape != crossed.oof.shape or naive.shape != crossed.oof.shape:
         raise InputError(
             f"a student's answers have shape {answers.shape}; they must be of the {crossed.oof.shape} covered rows and classes"
         )
     new, old, read = answers.argmax(axis=1), naive.argmax(axis=1), crossed.repaired.argmax(axis=1)
-    votes = [(v, t) for v, t in _votes(others, known, weak) if t.sum() >= FEWEST // 2]
-    crowd = _crowd(crossed, others)
-    q, rows = np.zeros(naive.shape), np.arange(len(new))
-    if others:
-        q = _consensus(_voters(crossed, top, weak, known, others), naive.shape[1])[0]
-    there = None if crowd is None else crowd >= 0
     return {
+        "departure": (new != top).mean(),
         "changed": (new != old).mean(),
         "changed repaired": (new == read).mean() - (old == read).mean(),
         "changed weak": (new == top).mean() - (old == top).mean(),
-        "changed consensus": (q[rows, new] - q[rows, old]).mean(),
-        "changed witness": np.mean([(new == v)[t].mean() - (old == v)[t].mean() for v, t in votes]) if votes else 0.0,
-        "changed students": 0.0
-        if crowd is None or there is None
-        else (new == crowd)[there].mean() - (old == crowd)[there].mean(),
     }

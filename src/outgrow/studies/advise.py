@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgrow.fingerprints import code_version, environment_key, fingerprint
-from outgrow.forecasts.crossfit import cross_fit
+from outgrow.forecasts.crossfit import out_of_fold
 from outgrow.studies.plan import Cellwork, learner_spec, model_of, student_name, view_name
 from outgrow.tasks.labels import WeakLabels
 
@@ -128,13 +128,15 @@ def _direct(ready: Ready, work: Cellwork, teach: NDArray[np.int64]) -> NDArray[n
 
     def make() -> NDArray[np.float64]:
         fitted = learner(learner_spec(spec, view_name(spec), ready.task.kind, work.seed)).fit(rows, table)
-        return cross_fit(head, rows, table, fitted.penalty_).oof
+        return out_of_fold(head, rows, table, float(fitted.penalty_))
 
     return _stored(ready, fingerprint("direct on teach", *parts, environment_key()), "direct on teach", make)
 
 
 def _own(ready: Ready, work: Cellwork, teach: NDArray[np.int64]) -> NDArray[np.float64] | None:
-    encoder = next(model_of(s.encoder) for s in ready.study.students if student_name(s, view_name(s)) == work.cell["student"])
+    encoder = next(
+        model_of(s.encoder) for s in ready.study.students if student_name(s, view_name(s)) == work.cell["student"]
+    )
     question = ready.asked.get(encoder)
     if question is None:
         return None
@@ -152,7 +154,7 @@ def reason(found: Mapping[str, float]) -> str:
     """Say in words what the statistics of one cell show."""
     said = [f"its student answers otherwise on {_percent(found['disagreement'])} of rows it did not learn from"]
     if np.isfinite(found["witness gain"]) and found["witnesses"]:
-        moved = found["witness gain"] + found["changed witness"]
+        moved = found["supervisors gain"]
         who = "the other supervisor" if found["witnesses"] < 1.5 else "other supervisors"
         if abs(moved) < 0.005:
             said.append(f"{who} side with neither")
