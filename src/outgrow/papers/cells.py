@@ -28,10 +28,10 @@ ARCHIVES = ("movies", "newsgroups", "wordllama", "minilm", "smollm2")
 
 @dataclass(frozen=True)
 class HubData:
-    """A data set of the Hub in the place of a packaged one: its id, and the columns that are read."""
+    """A data set of the Hub in the place of a packaged one: its id, and the columns of text and class."""
 
     id: str
-    input: str | tuple[str, ...]
+    input: str
     truth: str
     config: str | None = None
     split: str = "train"
@@ -137,9 +137,9 @@ def _encoded(task: str | HubData, views: tuple[str, ...], pool: int) -> tuple[An
     from outgrow.tasks.task import Task
 
     if isinstance(task, HubData):
-        columns = task.input if isinstance(task.input, str) else list(task.input)
         # Hub sets repeat some rows, now and then with another truth.
-        whole = Task.from_hub(task.id, columns, task.truth, config=task.config, split=task.split, on_conflict="unknown")
+        options = {"config": task.config, "split": task.split, "on_conflict": "unknown"}
+        whole = Task.from_hub(task.id, task.input, task.truth, **options)
     else:
         whole = packaged(task)
     part = sample(whole, min(pool, len(whole)))
