@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -43,6 +44,8 @@ class Forecast:
         What the theorem asks for, each a phrase.
     broken : tuple of str
         Those that this student is known to break.
+    diagnostics : mapping of str to float
+        Figures beside the forecast, such as its standard error or a theorem's terms; none decides anything.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Forecast:
     n: int
     assumptions: tuple[str, ...]
     broken: tuple[str, ...] = ()
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON value."""
@@ -63,6 +67,7 @@ class Forecast:
             "n": self.n,
             "assumptions": list(self.assumptions),
             "broken": list(self.broken),
+            **({"diagnostics": dict(self.diagnostics)} if self.diagnostics else {}),
         }
 
 

@@ -5,11 +5,13 @@
 for a student trained by KL(student || weak) over a convex set of functions that holds the truth, up to O(sqrt(c / k)) for mixtures of k
 softmax heads. The other order, KL(weak || student), has the dual identity: for a realizable softmax-linear student trained by ordinary
 cross-entropy on soft weak labels, KL(weak || truth) - KL(student || truth) = KL(weak || student); its left side is not the log-loss gain.
-Both are shown, in nats.
+Both are shown, in nats. A student whose learner is :class:`~outgrow.learners.mixture.MixtureHead` has k heads; the term sqrt(c / k), whose
+constant is not known, is a diagnostic.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,7 +23,7 @@ from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.needs import Needs
 from outgrow.tasks.rows import Rows
 
-__all__ = ["KLMisfit", "kl"]
+__all__ = ["KLMisfit", "hull_term", "kl", "kl_rows"]
 
 FLOOR = 1e-6
 REVERSE = (
@@ -48,8 +50,24 @@ def kl(p: ArrayLike, q: ArrayLike) -> float:
     >>> round(kl([[0.5, 0.5]], [[0.25, 0.75]]), 4)
     0.1438
     """
+    return float(kl_rows(p, q).mean())
+
+
+def kl_rows(p: ArrayLike, q: ArrayLike) -> NDArray[np.float64]:
+    """Return (n,) KL(p || q), mixed as in :func:`kl`."""
     a, b = _mixed(p), _mixed(q)
-    return float((a * (np.log(a) - np.log(b))).sum(axis=-1).mean())
+    return np.asarray((a * (np.log(a) - np.log(b))).sum(axis=-1))
+
+
+def hull_term(classes: int, heads: int) -> float:
+    """Return sqrt(c / k), the term by which mixtures of k softmax heads may miss the inequality, without its constant.
+
+    Examples
+    --------
+    >>> hull_term(4, 100)
+    0.2
+    """
+    return math.sqrt(classes / heads)
 
 
 def _mixed(given: ArrayLike) -> NDArray[np.float64]:
@@ -87,7 +105,17 @@ class KLMisfit:
             forward.insert(0, "not trained by cross-entropy on the weak labels")
         forward.append("its gain is not the log-loss gain beside it")
         n = len(ours)
-        return [
-            Forecast("kl_misfit", "student || weak", "log_loss", kl(ours, theirs), n, REVERSE, (*reverse, *hard)),
-            Forecast("kl_misfit", "weak || student", "log_loss", kl(theirs, ours), n, FORWARD, (*forward, *hard)),
-        ]
+        heads = int(getattr(getattr(student, "student_", student), "heads", 1))
+        hull = {"heads": float(heads), "hull_term": hull_term(ours.shape[1], heads)}
+        said = []
+        for order, one, other, assumes, broken, more in (
+            ("student || weak", ours, theirs, REVERSE, reverse, hull),
+            ("weak || student", theirs, ours, FORWARD, forward, {}),
+        ):
+            each = kl_rows(one, other)
+            error = {"standard_error": float(each.std(ddof=1) / math.sqrt(n))} if n > 1 else {}
+            words = (*broken, *hard)
+            said.append(
+                Forecast("kl_misfit", order, "log_loss", float(each.mean()), n, assumes, words, {**error, **more})
+            )
+        return said

@@ -10,7 +10,7 @@ to ``y_t`` on n rows, the student's head to the weak head's values on n fresh ro
     realizable    h_s = h;  h_w is pre-trained, 2 layers
     pretrained    h_s is pre-trained, 8 layers;  h_w is pre-trained, 2 layers
     perturbed     h_s and h_w are h with noise on its weights, .01 and .05
-    low           as pretrained, pre-trained so little that the deeper network has the worse representation
+    low           as pretrained, with one task of 250 rows, which leaves the deeper network with the worse representation
 
 **Known answer.** The student's values are the projection of the weak ones onto the linear functions of ``h_s``. Where these hold the
 truth (realizable), Pythagoras gives
@@ -18,12 +18,13 @@ truth (realizable), Pythagoras gives
     E (y - weak)^2 - E (y - student)^2 = E (student - weak)^2          gain = misfit
 
 in the population, for unconstrained heads an equality; elsewhere up to the student's own best error. In the low world, with the roles as
-named by depth, the gain is negative, and exchanging the roles makes it positive.
+named by depth, gains should be negative, and exchanging the roles should make them positive; with networks this small only the first is
+so: a network that was shown one task serves others badly, whichever its depth.
 
 **Scaled down.** The paper takes 1000 epochs of AdamW over 10 tasks in turn, for representations and for heads. Here heads are solved by
-least squares, and a pre-training step sees a batch of every task at once; :class:`Training` says how many. In the low world tasks come
-in turn, as in the authors' notebook, a few times. The sizes of the perturbation and of the low world are ours: the paper's could not be
-read.
+least squares, and a pre-training step sees a batch of every task at once; :class:`Training` says how many. With ``turns``, tasks
+come one after the other, as in the authors' notebook. The sizes of the perturbation and of the low world are ours: the paper's could not
+be read.
 """
 
 from __future__ import annotations
@@ -210,7 +211,7 @@ def pretrain(truth: Network, depth: int, training: Training, seed: int, width: i
     )
 
 
-LOW = Training(tasks=5, points=250, rate=1e-3, turns=8)
+LOW = Training(tasks=1, points=250, steps=600)
 SIZES = (4, 8, 16, 32, 64, 128, 256, 512)
 
 

@@ -5,7 +5,7 @@ Two worlds, both realizable.
 **Hull.** Twelve fixed predictors ``q_1 ... q_12``, each (n, c) rows of probabilities from a flat Dirichlet, span a convex set; the truth is
 inside, and the supervisor outside:
 
-    g = sum_k b_k q_k,    b ~ Dirichlet(20, ..., 20)          w = softmax(log g + noise),   noise ~ N(0, .8^2)
+    g = sum_k b_k q_k,    b ~ Dirichlet(1, ..., 1)            w = softmax(log g + noise),   noise ~ N(0, .8^2)
 
 The student is the member of the hull that minimises KL(student || w). **Known answer**: on these rows, where it was found,
 
@@ -62,7 +62,7 @@ def hull_world(seed: int, *, corners: int = 12, rows: int = 500, classes: int = 
     """
     random = np.random.default_rng([seed, 0])
     parts = random.dirichlet(np.ones(classes), size=(corners, rows))
-    truth = np.einsum("k,knc->nc", random.dirichlet(np.full(corners, 20.0)), parts)
+    truth = np.einsum("k,knc->nc", random.dirichlet(np.ones(corners)), parts)
     weak = truth * np.exp(noise * random.normal(size=truth.shape))
     return HullWorld(parts, truth, weak / weak.sum(axis=1, keepdims=True))
 
