@@ -108,14 +108,21 @@ SETTINGS: dict[str, Setting] = {
 METHODS = {"naive": Naive, "recipe": Recipe, "confidence": Confidence}
 
 
-def load(setting: Setting) -> tuple[outgrow.Task, Rows, list[str]]:
-    """Return the task, all its views, and the names of the students' views."""
+def load(setting: Setting, encoded: Path | None = None) -> tuple[outgrow.Task, Rows, list[str]]:
+    """Return the task, all its views, and the names of the students' views; ``encoded`` holds matrices that were made before."""
     task = outgrow.packaged(setting.source)
     if setting.sample is not None:
         task = outgrow.sample(task, setting.sample)
     views: dict[str, View] = {}
     names: list[str] = []
-    if setting.text:
+    held = None if encoded is None else encoded / f"{setting.source}_0.npz"
+    if setting.text and held is not None and held.exists():
+        with np.load(held) as file:
+            if not np.array_equal(file["y"], task.truth_at(task.ids)):
+                raise SystemExit(f"{held.name} is of other rows than the sample of {setting.source}")
+            views = {k[5:]: View(np.asarray(file[k])) for k in file.files if k.startswith("view:")}
+        names = [s if isinstance(s, str) else f"{s['encoder']}/{s['layer']}" for s in setting.students]
+    elif setting.text:
         rows = outgrow.encode(task, [*WORDS, "tfidf", *setting.students], progress=False)
         views = {k: v for k, v in rows.views.items() if v.matrix}
         from outgrow.encoders.views import parse
@@ -198,10 +205,10 @@ def tables(
     return found
 
 
-def collect(name: str, seed: int, folder: Path) -> None:
+def collect(name: str, seed: int, folder: Path, encoded: Path | None = None) -> None:
     """Fit everything of one task and seed, and write it."""
     setting = SETTINGS[name]
-    task, rows, students = load(setting)
+    task, rows, students = load(setting, encoded)
     teach, transfer, select = setting.roles
     more = {} if setting.domain is None else {"teach_domain": setting.domain}
     roles = outgrow.split(task, seed, teach=teach, transfer=transfer, select=select, test=setting.test, **more)  # type: ignore[arg-type]
@@ -256,6 +263,9 @@ def main() -> None:
     """Collect what is not there."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
+    parser.add_argument(
+        "--encoded", type=Path, help="Folder of TASK_0.npz files: y, and matrices view:NAME of the same rows."
+    )
     parser.add_argument("--seeds", type=lambda text: [int(s) for s in text.split(",")], default=[0])
     parser.add_argument("--tasks", type=lambda text: text.split(","), default=list(SETTINGS))
     given = parser.parse_args()
@@ -264,7 +274,7 @@ def main() -> None:
         for name in given.tasks:
             if not (given.folder / f"{name}_{seed}.npz").exists():
                 start = time.process_time()
-                collect(name, seed, given.folder)
+                collect(name, seed, given.folder, given.encoded)
                 print(f"== {name}, seed {seed}: {time.process_time() - start:.0f} CPU seconds", flush=True)
 
 

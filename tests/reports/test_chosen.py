@@ -79,4 +79,4 @@ def test_the_terminal_table(made: tuple[Choice, Results]) -> None:
     assert max(map(len, shown.splitlines())) <= 100
     assert " ".join(choice.headline.split())[:40] in " ".join(shown.split())
     assert shown.count("naive on strong") >= 2
-    assert "Trained on your truth: right on" in shown
+    assert "strong trained on your truth: right on" in shown

@@ -16,6 +16,9 @@ from outgrow.store import Store
 from outgrow.studies.choose import COLUMNS, Choice, choose, choose_ready, prices
 from outgrow.studies.ready import make_ready
 from outgrow.studies.study import Study
+from outgrow.supervisors.prompt import PromptSupervisor
+from outgrow.tasks.rows import Rows, View
+from tiny_llama import WORDS, save_llama
 
 SPLIT = {"teach": 60, "transfer": 200, "select": 30, "test": 100}
 
@@ -133,6 +136,8 @@ def test_what_cannot_be_chosen_is_said(tmp_path: Path) -> None:
         )
     with pytest.raises(StudyError, match="a cost is given for 'nobody'"):
         run(made, store=store, costs={"nobody": 1.0})
+    with pytest.raises(StudyError, match="fine-tunes all of its students"):
+        choose({**made["study"], "students": [{"finetune": "smollm2"}]}, task=made["task"], store=store)
     with pytest.raises(StudyError, match="SUPERVISOR=MONEY"):
         prices(["crowd"])
     assert prices(["crowd=0.5"]) == {"crowd": 0.5}
@@ -161,3 +166,31 @@ def test_methods_that_spend_truth_are_left_to_run(tmp_path: Path) -> None:
     found = run(made, store=Store(tmp_path))
     assert set(found.table["method"]) == {"naive"}
     assert any("anchored learns from truth" in note for note in found.notes)
+
+
+def test_the_strong_model_is_asked_on_teach_rows(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(WORDS, rng.integers(2, 12))) + f" {i}" for i in range(240)]
+    truth = rng.integers(0, 2, 240)
+    task = outgrow.Task.from_arrays(texts, np.array(["negative", "positive"])[truth])
+    llama = save_llama(tmp_path / "llama")
+    study = {
+        "name": "asked",
+        "task": {"arrays": {"inputs": "unused.npy"}},
+        "split": {"teach": 40, "transfer": 100, "select": 20, "test": 80},
+        "supervisors": [{"probe": "two", "penalty": 1.0, "folds": 2}],
+        "students": [{"encoder": str(llama), "layer": 1, "penalty": 0.1, "name": "strong"}],
+        "seeds": [1],
+        "self": {"words": {"negative": "dull", "positive": "sharp"}, "least": 0},
+    }
+    two = rng.normal(size=(240, 2)) + truth[:, None]
+    found = choose(study, task=task, views={"two": two}, store=Store(tmp_path / "store"), processes=1)
+    assert [r.name for r in found.rivals] == ["direct", "self"]
+    question = PromptSupervisor(str(llama), task.classes, words={"negative": "dull", "positive": "sharp"}, least=0)
+    roles = outgrow.split(task, 1, teach=40, transfer=100, select=20, test=80)
+    asked = question.label(Rows(roles.teach, {"inputs": View(task.inputs, task.key)}))
+    expected = (asked.probs[:, 0].argmax(1) == task.truth_at(roles.teach)).mean()
+    assert found.rivals[1].accuracy == pytest.approx(expected)
+    assert (found.advice == "self") == (
+        found.rivals[1].wins and not (found.rivals[0].wins and found.rivals[0].accuracy >= expected)
+    )

@@ -58,9 +58,9 @@ def print_choice(choice: Choice, console: Console) -> None:
     if len(choice.rivals):
         console.print()
     for rival in choice.rivals:
-        what = "trained on your truth" if rival.name == "direct" else "the model, merely asked"
+        what = "trained on your truth" if rival.name == "direct" else "merely asked"
         say(
-            f"{what.capitalize()}: right on {100 * rival.accuracy:.0f} % of {rival.rows} teach rows, the first of the list on "
+            f"{clean(rival.student)} {what}: right on {100 * rival.accuracy:.0f} % of {rival.rows} teach rows, the first of the list on "
             f"{100 * rival.student_accuracy:.0f} %; difference [{100 * rival.low:+.1f}, {100 * rival.high:+.1f}] points."
         )
     console.print()

@@ -119,7 +119,9 @@ def _rivals(choice: Choice) -> Table:
     for r in choice.rivals:
         span = interval(r.low, r.high, plus=True)
         wins = "yes" if r.wins else "no"
-        rows.append((r.name, f"{r.accuracy:.3f}", f"{r.student_accuracy:.3f}", span, str(r.rows), wins))
+        rows.append(
+            (f"{r.name}, {r.student}", f"{r.accuracy:.3f}", f"{r.student_accuracy:.3f}", span, str(r.rows), wins)
+        )
     columns = ("rival", "accuracy on teach rows", "of the first line", "difference, 90 %", "rows", "expected to win")
     return Table(columns, tuple(rows), "", frozenset(columns[1:5]))
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from outgrow.fingerprints import code_version, environment_key, fingerprint
 from outgrow.forecasts.crossfit import out_of_fold
 from outgrow.studies.plan import Cellwork, learner_spec, model_of, student_name, view_name
+from outgrow.studies.study import StudentSpec
 from outgrow.tasks.labels import WeakLabels
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ class Rival:
     ----------
     name : {"direct", "self"}
     student : str
-        Whose view or model it is.
+        Whose view or model it is; it need not be that of the best line.
     accuracy, student_accuracy : float
         On teach rows; ``direct`` is cross-validated, so it learned from two thirds of them.
     low, high : float
@@ -69,8 +71,8 @@ def verdict(right: NDArray[Any], student: NDArray[Any]) -> tuple[float, float, b
     return mean - half, mean + half, mean > 0
 
 
-def rival(ready: Ready, works: Sequence[Cellwork], name: str) -> Rival | None:
-    """Measure ``direct`` or ``self`` against the students of one cell, on the teach rows of all seeds.
+def rival(ready: Ready, works: Sequence[Cellwork], name: str, spec: StudentSpec) -> Rival | None:
+    """Measure ``direct`` or ``self`` of one student's model against the students of one cell, on the teach rows of all seeds.
 
     Returns
     -------
@@ -83,7 +85,7 @@ def rival(ready: Ready, works: Sequence[Cellwork], name: str) -> Rival | None:
         truth = ready.task.truth_at(teach)
         if len(teach) < FEWEST_TRUTHS or len(np.unique(truth)) < 2 or ready.store.get(work.student) is None:
             continue
-        answers = _direct(ready, work, teach) if name == "direct" else _own(ready, work, teach)
+        answers = _direct(ready, spec, work.seed, teach) if name == "direct" else _own(ready, spec, teach)
         if answers is None:
             return None
         output = np.load(ready.store.path(work.student) / "outputs.npy", allow_pickle=False)[teach]
@@ -97,16 +99,8 @@ def rival(ready: Ready, works: Sequence[Cellwork], name: str) -> Rival | None:
         # Teach rows of several seeds are partly the same rows: the interval is that of one seed's.
         middle, wider = (low + high) / 2, np.sqrt(len(rights))
         low, high = middle - (middle - low) * wider, middle + (high - middle) * wider
-    return Rival(
-        name,
-        works[0].cell["student"],
-        float(right.mean()),
-        float(student.mean()),
-        float(low),
-        float(high),
-        len(rights[0]),
-        wins,
-    )
+    scores = float(right.mean()), float(student.mean())
+    return Rival(name, student_name(spec, view_name(spec)), *scores, float(low), float(high), len(rights[0]), wins)
 
 
 def _stored(ready: Ready, key: str, kind: str, make: Any) -> NDArray[np.float64]:
@@ -118,26 +112,21 @@ def _stored(ready: Ready, key: str, kind: str, make: Any) -> NDArray[np.float64]
     return np.asarray(np.load(folder / "answers.npy", allow_pickle=False))
 
 
-def _direct(ready: Ready, work: Cellwork, teach: NDArray[np.int64]) -> NDArray[np.float64]:
+def _direct(ready: Ready, spec: StudentSpec, seed: int, teach: NDArray[np.int64]) -> NDArray[np.float64]:
     from outgrow.studies.work import learner
 
-    spec = next(s for s in ready.study.students if student_name(s, view_name(s)) == work.cell["student"])
-    head = learner(learner_spec(spec, view_name(spec), ready.task.kind, work.seed))
+    head = learner(learner_spec(spec, view_name(spec), ready.task.kind, seed))
     rows, table = ready.rows.at(teach), ready.task.truth_table(teach)
     parts = [head, rows.key(view_name(spec)), table.fingerprint(), code_version("outgrow.forecasts.crossfit")]
 
     def make() -> NDArray[np.float64]:
-        fitted = learner(learner_spec(spec, view_name(spec), ready.task.kind, work.seed)).fit(rows, table)
-        return out_of_fold(head, rows, table, float(fitted.penalty_))
+        return out_of_fold(head, rows, table, float(clone(head).fit(rows, table).penalty_))
 
     return _stored(ready, fingerprint("direct on teach", *parts, environment_key()), "direct on teach", make)
 
 
-def _own(ready: Ready, work: Cellwork, teach: NDArray[np.int64]) -> NDArray[np.float64] | None:
-    encoder = next(
-        model_of(s.encoder) for s in ready.study.students if student_name(s, view_name(s)) == work.cell["student"]
-    )
-    question = ready.asked.get(encoder)
+def _own(ready: Ready, spec: StudentSpec, teach: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    question = ready.asked.get(model_of(spec.encoder))
     if question is None:
         return None
 
@@ -145,9 +134,8 @@ def _own(ready: Ready, work: Cellwork, teach: NDArray[np.int64]) -> NDArray[np.f
         table: WeakLabels = question.label(ready.rows.at(teach))
         return table.one(np.full(table.probs.shape[2], 1 / table.probs.shape[2]))[0]
 
-    return _stored(
-        ready, fingerprint("self on teach", question, ready.task.key, teach, environment_key()), "self on teach", make
-    )
+    parts = [question, ready.task.key, teach, environment_key()]
+    return _stored(ready, fingerprint("self on teach", *parts), "self on teach", make)
 
 
 def reason(found: Mapping[str, float]) -> str:
@@ -178,6 +166,7 @@ def advise(best: Mapping[str, Any], ranked: Sequence[Mapping[str, Any]], rivals:
     if winning:
         first = winning[0]
         how = "Use your truth directly" if first.name == "direct" else "Ask the strong model itself"
+        how += f", with {first.student}" if first.student != best["student"] else ""
         by = 100 * (first.accuracy - first.student_accuracy)
         doubt = "" if first.low > 0 else " (they cannot be told apart for certain)"
         return first.name, (

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,14 +141,20 @@ def choose(
         No supervisor can be forecast, such as one that names the same class everywhere.
     """
     made = Study.read(study)
-    spec = made.model_copy(update={"methods": with_naive(made.methods)})
-    return choose_ready(
-        make_ready(spec, task=task, views=views, store=store, say=say),
-        costs=costs,
-        processes=processes,
-        progress=progress,
-        say=say,
-    )
+    students = [s for s in made.students if s.finetune is None]
+    if not students:
+        raise StudyError(
+            "choose looks at students with a linear head, and this study fine-tunes all of its students; give one with a head beside them"
+        )
+    spec = made.model_copy(update={"methods": with_naive(made.methods), "students": students})
+    ready = make_ready(spec, task=task, views=views, store=store, say=say)
+    found = choose_ready(ready, costs=costs, processes=processes, progress=progress, say=say)
+    left = [
+        f"Student {s.name or s.encoder!r} is left out: it is fine-tuned, and the statistics are of linear heads."
+        for s in made.students
+        if s.finetune is not None
+    ]
+    return replace(found, notes=(*left, *found.notes))
 
 
 def prices(given: Sequence[str]) -> dict[str, float]:
@@ -219,7 +225,8 @@ def choose_ready(
         line["gain_per_money"] = line["gain"] / line["cost"] if line["cost"] > 0 else math.nan
     best = ranked[0]
     chosen = [w for w in plan.cells if tuple(w.cell[k] for k in ("supervisor", "student", "method")) == _names(best)]
-    rivals = tuple(filter(None, [rival(ready, chosen, "direct"), rival(ready, chosen, "self")]))
+    found = [rival(ready, chosen, name, spec) for name in ("direct", "self") for spec in ready.study.students]
+    rivals = tuple(r for r in found if r is not None)
     advice, headline = advise(best, ranked, rivals)
     table = pd.DataFrame([{c: line[c] for c in COLUMNS} for line in ranked], columns=list(COLUMNS))
     notes = tuple(dict.fromkeys([*ready.notes, *mute]))
