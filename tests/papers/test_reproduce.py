@@ -16,6 +16,8 @@ from outgrow.errors import FetchError, InputError, StudyError
 from outgrow.papers import Claim, Measurement, Paper, Picture
 from outgrow.papers.library import LIBRARY
 from outgrow.papers.reproduce import claims_of, find_paper, folder_name, inventory_papers, reproduce_paper
+from outgrow.papers.verdicts import read_records
+from outgrow.reports.pictures import picture_figure
 from outgrow.road import reproduce
 
 CALLS: list[tuple[str, tuple[int, ...]]] = []
@@ -165,6 +167,7 @@ def test_the_report_holds_claims_and_pictures_and_says_what_it_cannot_draw(point
     assert "Of 2 claims, 1 holds and 1 fails" in text
     assert "outgrow paper <bdi>me2026</bdi>" in text
     assert 'id="picture-0"' in text
+    assert "Mean by seed (the claim holds)" in text
     assert "names the column &#39;means&#39;, which its table lacks; did you mean &#39;mean&#39;." in text
     assert "100 draws in place of 1,000." in text
     twin = (tmp_path / "report.md").read_text()
@@ -202,15 +205,15 @@ def test_the_program_lists_and_measures(
 
 
 def test_what_a_file_leaves_empty_comes_from_the_library(points: Any) -> None:
-    points["outgrow.papers"][:] = [Point(Paper("shi2025", scaled="Heads in place of Llama 3."))]
+    points["outgrow.papers"][:] = [Point(Paper("guo2024", scaled="Heads in place of DINO."))]
     module.papers.cache_clear()
-    found = find_paper("shi2025")
-    assert (found.arxiv, found.scaled) == ("2503.04249", "Heads in place of Llama 3.")
-    points["outgrow.papers"].append(Point(Paper("shi2025")))
+    found = find_paper("guo2024")
+    assert (found.arxiv, found.scaled) == ("2402.03749", "Heads in place of DINO.")
+    points["outgrow.papers"].append(Point(Paper("guo2024")))
     module.papers.cache_clear()
-    with pytest.raises(StudyError, match="two files describe the paper 'shi2025'"):
+    with pytest.raises(StudyError, match="two files describe the paper 'guo2024'"):
         module.papers()
-    points["outgrow.papers"][:] = [Point("shi2025")]
+    points["outgrow.papers"][:] = [Point("guo2024")]
     module.papers.cache_clear()
     with pytest.raises(StudyError, match=r"must hold an outgrow\.papers\.Paper"):
         module.papers()
@@ -252,3 +255,18 @@ def test_forms_have_folders_of_their_own() -> None:
 def test_a_picture_that_makes_no_sense_is_refused(wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         Picture(**{"claim": "draws", "kind": "scatter", "x": "seed", "y": "mean", **wrong})
+
+
+def test_pictures_of_measured_claims_can_be_drawn() -> None:
+    """With the figures that stand in docs/claims.json."""
+    module.claims.cache_clear()
+    module.papers.cache_clear()
+    held = read_records(Path(__file__).parents[2] / "docs")
+    drawn = [
+        picture_figure(picture, held[picture.claim]["measurement"]["table"], "p")
+        for paper in module.papers().values()
+        for picture in paper.pictures
+        if picture.claim in held
+    ]
+    assert len(drawn) >= 4
+    assert all(figure.table.rows for figure in drawn)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from outgrow.papers.paper import Paper
+from outgrow.papers.paper import Paper, Picture
 
 __all__ = ["LIBRARY"]
 
@@ -79,6 +79,19 @@ LIBRARY = (
         "Lang, Huang, Li, AAAI 2026",
         "2511.14166",
         also=("lang2025selective", "lang2025_selective"),
+        scaled="own answers of a head cross-fitted on 500 rows, movie snippets and newsgroups; the paper's models are not known to us.",
+        pictures=(
+            Picture(
+                "ik_transfers",
+                "scatter",
+                "AUROC on movies",
+                "AUROC on newsgroups",
+                diagonal=True,
+                title="Knowing what one knows, on the task it was learned on and on another",
+                x_words="AUROC on movies",
+                y_words="AUROC on newsgroups",
+            ),
+        ),
     ),
     Paper(
         "lang2025-debate",
@@ -86,6 +99,31 @@ LIBRARY = (
         "Lang, Huang, Li, AAAI 2025",
         "2501.13124",
         also=("lang2025_debate", "lang2025debate"),
+        models=("Qwen/Qwen-7B", "Qwen/Qwen-14B"),
+        data=("allenai/sciq", "google/boolq", "allenai/cosmos_qa", "Anthropic/hh-rlhf"),
+        scaled="a made-up world of arguments in place of debates of language models.",
+        pictures=(
+            Picture(
+                "debate_ensemble",
+                "scatter",
+                "debate 1",
+                "debate 4",
+                diagonal=True,
+                title="Four debates beside one, seed by seed",
+                x_words="judge's accuracy, one debate",
+                y_words="judge's accuracy, four debates",
+            ),
+            Picture(
+                "debate_arguments_help",
+                "scatter",
+                "alone",
+                "debate 4",
+                diagonal=True,
+                title="A judge with debates beside one without",
+                x_words="judge's accuracy alone",
+                y_words="judge's accuracy, four debates",
+            ),
+        ),
     ),
     Paper(
         "shi2025", "How to Mitigate Overfitting in Weak-to-strong Generalization?", "Shi et al., ACL 2025", "2503.04249"
@@ -96,6 +134,18 @@ LIBRARY = (
         "Jeon, Sobotka, Choi, Brbic, NeurIPS 2025",
         "2510.21332",
         also=("jeon2025",),
+        scaled="digits under backgrounds and a small network in place of camera traps, tissue and DINO.",
+        pictures=(
+            Picture(
+                "raven_above_naive",
+                "scatter",
+                "mean naive",
+                ("raven", "uniform, soft", "uniform, hard"),
+                title="RAVEN and uniform ensembles beside the mean naive student, seed by seed",
+                x_words="accuracy, mean of naive students",
+                y_words="accuracy",
+            ),
+        ),
     ),
     Paper(
         "yao2025",
@@ -109,7 +159,25 @@ LIBRARY = (
         "Guo et al., 2024",
         "2402.03749",
     ),
-    Paper("trust2026", "Learning to Trust", "ICML 2026", "2606.01000"),
+    Paper(
+        "trust2026",
+        "Learning to Trust",
+        "ICML 2026",
+        "2606.01000",
+        scaled="a probe on static word vectors and movie snippets in place of language models and multiple-choice questions.",
+        pictures=(
+            Picture(
+                "trust_gains",
+                "scatter",
+                "naive",
+                "trusting",
+                diagonal=True,
+                title="Students that trust by the supervisor's state, beside naive ones",
+                x_words="accuracy of naive",
+                y_words="accuracy of trusting",
+            ),
+        ),
+    ),
     Paper(
         "eleuther2024",
         "Improving Weak-to-Strong Generalization with Reliability-Aware Alignment",

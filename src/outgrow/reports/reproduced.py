@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from outgrow.errors import InputError
@@ -11,6 +12,7 @@ from outgrow.reports.html import set_page
 from outgrow.reports.markdown import page_markdown
 from outgrow.reports.page import Page, Section
 from outgrow.reports.pictures import picture_figure
+from outgrow.reports.svg import WIDE
 from outgrow.studies.words import plural
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["render_reproduction", "reproduction_content", "reproduction_markdown"]
 
 HERO = 460
+_WORDS = {"holds": "the claim holds", "fails": "the claim fails", "undecided": "undecided"}
 MOST_ROWS = 60
 GLOSSARY = (
     ("holds", "the whole 95 % interval lies on the claimed side of the bound"),
@@ -99,21 +102,26 @@ def _lead(found: Reproduction) -> str:
 
 def _figures(found: Reproduction) -> tuple[list[Figure], Figure | None, list[str]]:
     """Draw the paper's pictures: the first one also in the width of the page's head."""
-    tables = {r["name"]: r["measurement"]["table"] for r in found.records}
+    measured = {r["name"]: r for r in found.records}
     figures: list[Figure] = []
     hero = None
     undrawn = []
     for k, picture in enumerate(found.paper.pictures):
-        if picture.claim not in tables:
+        if picture.claim not in measured:
             undrawn.append(f"the picture of claim {picture.claim!r}, which was not measured")
             continue
+        table = measured[picture.claim]["measurement"]["table"]
         try:
-            if hero is None:
-                hero = picture_figure(picture, tables[picture.claim], f"picture-{k}", HERO)
-            else:
-                figures.append(picture_figure(picture, tables[picture.claim], f"picture-{k}"))
+            figure = picture_figure(picture, table, f"picture-{k}", HERO if hero is None else WIDE)
         except InputError as error:
             undrawn.append(str(error))
+            continue
+        # A title says what the paper says; whether that is so stands beside it.
+        figure = replace(figure, title=f"{figure.title} ({_WORDS[measured[picture.claim]['verdict']]})")
+        if hero is None:
+            hero = figure
+        else:
+            figures.append(figure)
     return figures, hero, undrawn
 
 
