@@ -26,7 +26,7 @@ from outgrow.forecasts.combined import LEVEL, Combined, fit
 from outgrow.forecasts.crossfit import CrossFit
 from outgrow.forecasts.forecast import FEWEST
 from outgrow.forecasts.statistics import STATISTICS, Witness, statistics
-from outgrow.studies.advise import verdict
+from outgrow.studies.advise import lost, verdict
 from outgrow.tasks.labels import WeakLabels
 
 METHODS = ("naive", "recipe", "confidence")
@@ -95,8 +95,9 @@ def cells(path: Path, alone: bool = False) -> list[dict[str, Any]]:
                 line |= {"score": accuracy(answers, test), "ceiling": accuracy(d[f"ceiling:{j}"], test)}
                 for what, rows in (("direct", teach), ("direct small", d["small"])):
                     line[what] = accuracy(d[f"{what}:{j}"], test)
-                    right = d[f"cv {what}:{j}"].argmax(1) == truth[rows]
-                    low, high, wins = verdict(right, answers[rows].argmax(1) == truth[rows])
+                    taught, right = d[f"cv {what}:{j}"], d[f"cv {what}:{j}"].argmax(1) == truth[rows]
+                    less = lost(taught, d[f"{what}:{j}"][transfer])
+                    low, high, wins = verdict(right, answers[rows].argmax(1) == truth[rows], less)
                     line |= {f"{what} low": low, f"{what} high": high, f"{what} wins": wins, f"{what} rows": len(rows)}
                 line |= {"gain": line["score"] - floor, "gap": line["ceiling"] - floor, "statistics": seen}
                 lines.append(line)

@@ -13,6 +13,7 @@ import pytest
 import outgrow
 from outgrow.errors import OutgrowError, StudyError
 from outgrow.store import Store
+from outgrow.studies.advise import lost, verdict
 from outgrow.studies.choose import COLUMNS, Choice, choose, choose_ready, prices
 from outgrow.studies.ready import make_ready
 from outgrow.studies.study import Study
@@ -194,3 +195,15 @@ def test_the_strong_model_is_asked_on_teach_rows(tmp_path: Path) -> None:
     assert (found.advice == "self") == (
         found.rivals[1].wins and not (found.rivals[0].wins and found.rivals[0].accuracy >= expected)
     )
+
+
+def test_teach_rows_of_another_kind_flatter_direct() -> None:
+    sure, unsure = np.array([[0.95, 0.05]] * 40), np.array([[0.7, 0.3]] * 30)
+    assert lost(sure, unsure) == pytest.approx(0.25)
+    assert lost(sure, np.array([[0.91, 0.09]])) == 0
+    assert lost(unsure, sure) == 0
+    right, student = np.ones(40), np.r_[np.zeros(8), np.ones(32)]
+    low, high, wins = verdict(right, student)
+    assert 0 < low < 0.2 < high
+    assert wins
+    assert verdict(right, student, 0.25) == pytest.approx((low - 0.25, high - 0.25, False))
