@@ -26,7 +26,6 @@ from outgrow.worlds.ildiz import ildiz_world, simulated_risk
 from outgrow.worlds.medvedev import best_stop, linear_teacher, relu_harmonics, relu_teacher
 from outgrow.worlds.mulgund import heads_world, hull_student, hull_world
 
-
 # --- Charikar ----------------------------------------------------------------------------------------------------------------------
 
 

@@ -37,6 +37,7 @@ SPREAD = 0.3
 RANK = 1e-10
 CURVATURE = 0.25
 LOOSE = 100
+START = 1e-3
 
 
 class MixtureHead(ClassifierMixin, Head):
@@ -140,7 +141,9 @@ class MixtureHead(ClassifierMixin, Head):
         self.fingerprint_ = self._stamp(rows, weak, weight, objective)
         assert weak.classes is not None
         self.classes_ = np.asarray(weak.classes)
-        single = LinearHead(self.on, self.penalty, self.stages, random_state=self.random_state)
+        # As a start it need not be exact.
+        tol = START if self.heads > 1 else LinearHead().tol
+        single = LinearHead(self.on, self.penalty, self.stages, tol, self.random_state)
         with warnings.catch_warnings():
             # Where the single head ends is a start; whether the mixture converged is said below.
             warnings.simplefilter("ignore" if self.heads > 1 else "default", ConvergenceWarning)
