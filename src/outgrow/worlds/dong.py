@@ -7,7 +7,7 @@ directions shared by both and the others orthogonal. The truth is linear in the 
 
 The supervisor is fitted by least squares on n rows with y, the student on N further rows with the supervisor's values.
 
-**Known answer.** d_sw = |V_s' V_w|_F^2 is the overlap, and with the finite-sample denominators of Gaussian rows
+**Known answer.** ``d_sw = |V_s' V_w|_F^2`` is the overlap, and with the finite-sample denominators of Gaussian rows
 
     E (weak - truth)^2    = s2 d_w / (n - d_w - 1)
     E (student - truth)^2 = s2 / (n - d_w - 1) [ d_sw + d_s / (N - d_s - 1) (d_w - d_sw) ]

@@ -46,11 +46,11 @@ class Teacher:
     error : float
         L_TE, of a truth of norm 1.
     along : ndarray of shape (k,)
-        <f_T, f*> within an eigenspace where the truth has a part, else 0.
+        ``<f_T, f*>`` within an eigenspace where the truth has a part, else 0.
     power : ndarray of shape (k,)
-        |f_T|^2 within each eigenspace; what lies beyond them comes last, with the eigenvalue that follows.
+        Squared norm of f_T within each eigenspace; what lies beyond them comes last, with the eigenvalue that follows.
     truth : ndarray of shape (k,)
-        |f*|^2 within each.
+        That of the truth.
     eigenvalues : ndarray of shape (k,)
         s_k.
     """
