@@ -251,7 +251,7 @@ class Student:
         return np.repeat(np.array([1.0, -1.0], np.float32) / m, m)
 
     def score(self, data: OhData) -> Floats:
-        """Return (n,) F_1 - F_-1."""
+        """Return (n,) what the filters of class 1 add less what those of class -1 add."""
         easy, hard = data.signals()
         seen = np.maximum(easy @ self.along, 0) + np.maximum(hard @ self.along, 0)
         return np.asarray((seen + data.summed(np.maximum(data.noise @ self.across, 0))) @ self.sides)
