@@ -193,9 +193,10 @@ def _one_class(
     err = max(float((s != named)[mine].mean()) for s in again)
     plain = expansion(again == i, bad, good, near)
     alike = expansion(again == i, bad, good, near, answers=again)
-    # Not robust: answered otherwise than the nearest row that the rule names rightly.
+    # Not robust: answered otherwise than the nearest row that the rule names rightly. The theorem's sets hold robust rows only, hence
+    # the expansion over pairs that are answered alike.
     loose = max(float((s != s[near])[mine].mean()) for s in again)
-    c = min(plain.c, 1.0) if np.isfinite(plain.c) else 0.0
+    c = min(alike.c, 1.0) if np.isfinite(alike.c) else 0.0
     return {
         "alpha": alpha,
         "contradicts": float((said != named)[mine].mean()),
