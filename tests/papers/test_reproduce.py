@@ -16,7 +16,7 @@ from outgrow.errors import FetchError, InputError, StudyError
 from outgrow.papers import Claim, Measurement, Paper, Picture
 from outgrow.papers.library import LIBRARY
 from outgrow.papers.reproduce import claims_of, find_paper, folder_name, inventory_papers, reproduce_paper
-from outgrow.papers.verdicts import read_records
+from outgrow.papers.verdicts import chosen, read_records
 from outgrow.reports.pictures import picture_figure
 from outgrow.road import reproduce
 
@@ -82,6 +82,7 @@ def points(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, list[Any]]]:
 def test_claims_are_found_by_any_name_of_their_paper(points: Any) -> None:
     for name in ("me2026", "me_2026"):
         assert find_paper(name) is PAPER
+        assert [c.name for c in chosen([name])] == ["draws", "sinks"]
     assert [c.name for c in claims_of(PAPER)] == ["draws", "sinks"]
     with pytest.raises(InputError, match="there is no paper 'me2025' with claims; did you mean 'me2026'"):
         find_paper("me2025")

@@ -14,7 +14,7 @@ import outgrow
 from outgrow.errors import InputError, LabelsError, NeedsError, StudyError, TaskError
 from outgrow.scores.intervals import Interval
 from outgrow.scores.power import rows_to_see
-from outgrow.studies.plan_truth import _fitted, _planned, plan_truth
+from outgrow.studies.plan_truth import CellPlan, TruthPlan, _fitted, _planned, plan_truth
 from outgrow.tasks.task import Task
 
 KNOWN = 300
@@ -136,6 +136,14 @@ def test_a_rate_needs_no_study() -> None:
     ]
     with pytest.raises(InputError, match="rows are drawn from a study's task"):
         plan.rows_to_write()
+
+
+def test_a_gain_that_a_pilot_rules_out_is_said_so() -> None:
+    cell = CellPlan("probe", "inputs", "naive", 0.3, 0.04, None, None, 200)
+    assert TruthPlan(0.05, (cell,), 200, 500).sentences() == [
+        "A gain of .050 cannot be there: by the labelled rows, exactly one of student and supervisor is right on about 4.0% of rows "
+        "only, and no gain is larger."
+    ]
 
 
 @pytest.mark.parametrize(

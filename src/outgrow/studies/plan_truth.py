@@ -145,10 +145,11 @@ class TruthPlan:
         """Say what to do."""
         gain = number(self.wished)
         if self.remaining is None:
-            most = max(c.disagreement for c in self.cells)
-            return [
-                f"A gain of {gain} cannot be there: student and supervisor differ on {most:.1%} of rows only, and no gain is larger."
-            ]
+            most = max(c.apart for c in self.cells)
+            why = f"student and supervisor differ on {most:.1%} of rows only"
+            if self.labelled:
+                why = f"by the labelled rows, exactly one of student and supervisor is right on about {most:.1%} of rows only"
+            return [f"A gain of {gain} cannot be there: {why}, and no gain is larger."]
         several = len({c.rows for c in self.cells}) > 1
         who = ", the number for the student that needs most" if several else ""
         more = f"{self.remaining:,} more rows" if self.labelled else f"{self.remaining:,} rows"
