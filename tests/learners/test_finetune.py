@@ -19,9 +19,12 @@ from outgrow.fingerprints import fingerprint
 from outgrow.learners import FineTune, FineTuneValue, LinearHead
 from outgrow.learners.finetune_loop import order
 from outgrow.learners.objective import CrossEntropy, State, combine
+from outgrow.methods.bootstrap import Bootstrap
 from outgrow.methods.confidence import Confidence, ConfidenceObjective
 from outgrow.methods.naive import Naive
-from outgrow.tasks.labels import WeakLabels
+from outgrow.methods.raven import Raven
+from outgrow.supervisors import ProbeSupervisor
+from outgrow.tasks.labels import Source, WeakLabels
 from outgrow.tasks.rows import Rows, View, as_view
 
 Reviews = tuple[Rows, NDArray[np.str_]]
@@ -240,6 +243,47 @@ def test_a_method_that_needs_only_a_learner_runs(llama: Path, reviews: Reviews, 
 
 def test_the_shelf_is_not_empty() -> None:
     assert {"naive", "confidence", "divergence"} <= set(SHELF)
+
+
+def test_chains_mix_heads_and_fine_tuned_links(llama: Path, reviews: Reviews, weak: WeakLabels) -> None:
+    rows, labels = reviews[0][:100], weak[:100]
+    counts = np.array([[t.count("good"), t.count("bad"), len(t)] for t in reviews[0].view("inputs")], dtype=float)
+    rows = rows.with_view("counts", counts)
+    head, last = LinearHead("counts", penalty=0.1), tuned(llama)
+    method = Bootstrap(learner=last, chain=[head]).fit(rows, labels)
+    by_hand = clone(head).fit(rows, labels).predict_proba(rows)
+    second = clone(last).fit(rows, labels.relabel(by_hand))
+    np.testing.assert_allclose(method.logits(rows), second.logits(rows), atol=1e-6)
+    assert method.needs().views == {"counts", "inputs"}
+    other = Bootstrap(learner=head, chain=[tuned(llama)]).fit(rows, labels)
+    assert other.student_.coef_.shape == (1, 3)
+
+
+def test_a_supervisor_is_fine_tuned_on_truth(llama: Path, reviews: Reviews) -> None:
+    rows, truth = reviews
+    teach = rows[:60]
+    probe = ProbeSupervisor(learner=tuned(llama), folds=2).fit(teach, truth[:60])
+    table = probe.label(rows)
+    assert list(table.sources[0].taught) == list(range(60))
+    assert table.covered.all()
+    alone = tuned(llama).fit(teach, truth[:60]).predict_proba(rows)
+    np.testing.assert_allclose(table.probs[60:, 0], alone[60:], atol=1e-6)
+    assert not np.allclose(table.probs[:60, 0], alone[:60]), "on taught rows they are out of fold"
+
+
+def test_raven_weighs_supervisors_of_a_fine_tuned_student(llama: Path, reviews: Reviews) -> None:
+    rows, truth = reviews
+    rng = np.random.default_rng(0)
+    tables = []
+    for name, right in (("good", 0.9), ("poor", 0.55)):
+        yes = np.where((truth == "yes") == (rng.random(240) < right), 0.9, 0.1)
+        source = Source(name, None, (), name)
+        tables.append(WeakLabels.from_probs(np.stack([1 - yes, yes], axis=1), ["no", "yes"], source=source))
+    method = Raven(learner=tuned(llama)).fit(rows[:120], WeakLabels.stack([t[:120] for t in tables]))
+    weights = method.student_.state_["weights"]
+    assert weights.shape == (2,)
+    assert weights.sum() == pytest.approx(1)
+    assert weights[0] != weights[1], "the objective's state moved from batch to batch"
 
 
 def test_many_at_once_are_each_alone(llama: Path, reviews: Reviews, weak: WeakLabels) -> None:
