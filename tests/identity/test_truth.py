@@ -120,7 +120,9 @@ def suits(kind: str, method: str) -> bool:
 @pytest.mark.parametrize("method", sorted(catalogue("methods")))
 def test_methods_do_not_see_truth(kind, method):
     if suits(kind, method):
-        assert leaks(kind, method, sorted(catalogue("forecasts"))) == []
+        # Those on request retrain a method several times over; the next test has them.
+        usual = sorted(n for n, f in catalogue("forecasts").items() if not getattr(f, "on_request", False))
+        assert leaks(kind, method, usual) == []
     else:
         assert kind == "value"
 
@@ -295,7 +297,8 @@ def test_only_named_files_ask_a_task_for_its_truth():
     asking = {
         path.relative_to(SOURCE).as_posix()
         for path in SOURCE.rglob("*.py")
-        if asks_for_truth(path.read_text("utf-8")) and not own_truth(path.read_text("utf-8"))
+        if asks_for_truth(path.read_text("utf-8"))
+        and not own_truth(path.read_text("utf-8"))
         # A claim is measured by asking; nothing that a student is made of can import it (test_imports).
         and path.parent != SOURCE / "papers"
     }
