@@ -158,7 +158,7 @@ class TruthPlan:
             if self.remaining
             else f"The {self.labelled:,} labelled rows are enough to see a gain of {gain} in accuracy with {POWER:.0%} power."
         ]
-        if self.labelled:
+        if self.labelled and self.remaining:
             said.append(
                 "An interval that is looked at before the planned number is reached, in order to stop, errs more often than 5 %."
             )
