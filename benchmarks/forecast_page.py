@@ -27,6 +27,8 @@ def _table(made: Mapping[str, Any]) -> list[str]:
     return [
         "| figure | measured | wished | |",
         "| --- | --- | --- | --- |",
+        _wished("(task, supervisor, student)", str(made["groups"]), "at least 30", made["groups"] >= 30),
+        _wished("tasks", str(made["tasks"]), "at least 6", made["tasks"] >= 6),
         _wished("Spearman, forecast and gain", _range(rho), "at least .7", rho[0] >= 0.7),
         f"| ... best plain label statistic ({plain[0]}) | {_range([abs(v) for v in plain[1]][:1] + list(plain[1][1:]))} | | |",
         f"| ... best of all {best[0]!r}, sign known | {_range(best[1])} | | |",

@@ -19,7 +19,7 @@ import outgrow
 from outgrow.forecasts.crossfit import cross_fit, out_of_fold
 from outgrow.learners.linear import LinearHead
 from outgrow.methods.method import in_classes
-from outgrow.store import Journal, Store, read_json
+from outgrow.store import MANIFEST, Journal, Store, read_json
 from outgrow.studies.plan import student_name, view_name
 from outgrow.studies.study import Study
 from outgrow.tasks.labels import WeakLabels
@@ -35,6 +35,20 @@ def jobs(folder: Path) -> dict[str, str]:
     return {line["label"]: line["key"] for line in events}
 
 
+def stored_labels(store: Store, task: str, seed: int) -> dict[str, str]:
+    """Return the keys of a task's label tables by supervisor: those of one seed, and those that saw no truth."""
+    lines = (store.root / "tasks" / task).read_text("utf-8").split("\n")
+    found = {}
+    for key in dict.fromkeys(line.removeprefix("object ") for line in lines if line.startswith("object ")):
+        about = store.path(key) / MANIFEST
+        recipe = (read_json(about).get("recipe") or {}) if about.exists() else {}
+        if recipe.get("kind") == "labels":
+            free = not WeakLabels.load(store.path(key)).sources[0].taught
+            if free or recipe.get("seed") == seed:
+                found[recipe["supervisor"]] = key
+    return found
+
+
 def collect(folder: Path, seeds: list[int], out: Path) -> None:
     """Write one file a seed."""
     study, store, done = Study.read(folder / "study.yaml"), Store(), jobs(folder)
@@ -47,12 +61,10 @@ def collect(folder: Path, seeds: list[int], out: Path) -> None:
         made: dict[str, Any] = {"truth": task.truth_at(task.ids), "classes": task.classes.astype(str), "small": small}
         made |= {f"role:{r}": roles[r] for r in ("teach", "transfer", "select", "test")}
         weak = {}
-        for label, key in done.items():
-            name, _, rest = label.partition(" labels")
-            if rest in ("", f", seed {seed}") and label != name and store.get(key) is not None:
-                weak[name] = WeakLabels.load(store.path(key))
-                made[f"weak:{name}"] = weak[name].probs[:, 0].astype(np.float32)
-                made[f"covered:{name}"] = weak[name].covered[:, 0]
+        for name, key in stored_labels(store, task.key, seed).items():
+            weak[name] = WeakLabels.load(store.path(key))
+            made[f"weak:{name}"] = weak[name].probs[:, 0].astype(np.float32)
+            made[f"covered:{name}"] = weak[name].covered[:, 0]
         for j, spec in enumerate(study.students):
             view, shown = view_name(spec), student_name(spec, view_name(spec))
             rows = outgrow.encode(task, [spec.view()], progress=False)
