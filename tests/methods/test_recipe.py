@@ -7,7 +7,7 @@ import pytest
 from scipy.special import softmax
 from tests.methods.shelf import KINDS, dead_rows_change_no_bit, ordinary, same_head
 
-from outgrow.errors import InputError
+from outgrow.errors import InputError, LabelsError
 from outgrow.learners.linear import LinearHead
 from outgrow.learners.ridge import RidgeHead
 from outgrow.methods import Naive, Recipe
@@ -139,3 +139,54 @@ def test_another_view_may_repair():
     recipe = Recipe(LinearHead(on="plain", penalty=0.03), on="noise")
     assert recipe.needs().views == {"plain", "noise"}
     assert recipe.fit(both, weak).separation_ < Recipe(LinearHead(on="plain", penalty=0.03)).fit(both, weak).separation_
+
+
+def answers(y, right, seed, names=NAMES, ids=None):
+    """Answers of a model that is right on a share of the rows, evenly wrong elsewhere, and not sure of itself."""
+    random = np.random.default_rng([seed, 5])
+    truth = np.searchsorted(names, y)
+    said = np.where(random.random(len(y)) < right, truth, random.integers(0, len(names), len(y)))
+    return WeakLabels.from_probs(0.5 * np.eye(len(names))[said] + 0.5 / len(names), names, ids=ids)
+
+
+def test_good_own_answers_help_and_answers_at_random_are_left_out():
+    gains = []
+    for seed in range(4):
+        rows, weak, y = blobs(apart=2.5, lean=0.5, seed=seed)
+        learn, test = slice(0, 400), slice(400, 600)
+        found = {}
+        for share in (0.8, 0.0):
+            recipe = Recipe(HEAD).fit(rows[learn], weak[learn], own=answers(y, share, seed))
+            found[share] = (recipe.predict(rows[test]) == y[test]).mean(), recipe.own_
+            assert recipe.said()["weight of own answers"] == recipe.own_
+        without = Recipe(HEAD).fit(rows[learn], weak[learn])
+        assert "weight of own answers" not in without.said()
+        assert found[0.0][1] < 0.35 < 0.6 < found[0.8][1] <= 1.0
+        alone = (without.predict(rows[test]) == y[test]).mean()
+        gains.append([found[0.8][0] - alone, found[0.0][0] - alone])
+    good, random = np.mean(gains, axis=0)
+    assert good > 0.03
+    assert abs(random) < 0.02
+
+
+def test_own_answers_that_abstain_everywhere_change_no_bit():
+    rows, weak, y = blobs()
+    own = answers(y, 0.8, 0)
+    mute = WeakLabels(own.ids, own.probs, np.zeros_like(own.covered), own.classes, own.sources)
+    assert same_head(Recipe(HEAD).fit(rows, weak, own=mute), Recipe(HEAD).fit(rows, weak))
+    assert same_head(Recipe(HEAD, steps=0).fit(rows, weak, own=own), Naive(HEAD).fit(rows, weak))
+
+
+def test_own_answers_reach_rows_that_no_supervisor_covers():
+    rows, weak, y = blobs(n=500)
+    silent = WeakLabels(weak.ids, weak.probs, np.arange(500)[:, None] < 250, weak.classes, weak.sources)
+    some = Recipe(HEAD).fit(rows, silent, own=answers(y, 0.9, 1))
+    assert some.own_ > 0.5
+    assert (some.predict(rows) == y).mean() > (Recipe(HEAD).fit(rows, silent).predict(rows) == y).mean() - 0.01
+
+
+def test_own_answers_of_other_classes():
+    rows, weak, y = blobs()
+    other = WeakLabels.from_probs(np.full((len(y), 2), 0.5), ["no", "yes"])
+    with pytest.raises(LabelsError, match="own answers of other classes"):
+        Recipe(HEAD).fit(rows, weak, own=other)

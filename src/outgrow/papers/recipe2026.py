@@ -33,7 +33,7 @@ SHIFTED = ("coarse", "centre", "profile")
 def _study(task: dict[str, Any], split: dict[str, Any], probes: Sequence[str], students: list[Any]) -> dict[str, Any]:
     single: list[Any] = [{"probe": view} for view in probes]
     stacked = [single] if len(single) > 1 else []
-    return {"task": task, "split": split, "supervisors": [*single, *stacked], "students": students}
+    return {"task": task, "split": split, "supervisors": [*single, *stacked], "students": students, "self": False}
 
 
 def _studies(quick: bool) -> list[dict[str, Any]]:
@@ -52,6 +52,7 @@ def _studies(quick: bool) -> list[dict[str, Any]]:
             [{"probe": "wordllama"}, {"probe": "tfidf"}, {"rules": "vader"}],
         ],
         "students": ["minilm/3", "smollm2/18"],
+        "self": {"prompt": "smollm2", "template": "Review: {input}\nSentiment:"},
     }
     # As in the shelf: the penalties are what cross-validation chose at seed 0, which is none of the verdict's.
     less = {**sizes, "transfer": 600}
@@ -80,7 +81,6 @@ def _measured(seeds: tuple[int, ...], quick: bool) -> tuple[Pooled, Pooled, tupl
             "seeds": list(seeds),
             "forecasts": [],
             "audits": [],
-            "self": False,
             "studies": parts,
         }
     )
@@ -169,8 +169,8 @@ def no_loss(seeds: Sequence[int], quick: bool = False) -> Measurement:
 _COMMON: dict[str, Any] = {
     "paper": "outgrow2026",
     "subject": "recipe",
-    "seeds": range(100, 110),
-    "looked": range(4),
+    "seeds": range(200, 210),
+    "looked": (*range(4), *range(100, 110)),
     "cost": 900,
     "archives": ("movies", "newsgroups", "reuters-r8", "wordllama", "glove", "minilm", "smollm2"),
 }

@@ -171,7 +171,8 @@ def grant(
     select = (X.at(roles.select), weak.at(roles.select)) if needs.select and len(roles.select) else None
     needs.check(name, X.views, weak.sources, known=known, select=select, own=own)
     asked = {"known": known, "select": select, "own": own}
-    return {k: v for k, v in asked.items() if getattr(needs, k)}
+    wanted = {"known": needs.known, "select": needs.select, "own": needs.reads_own and (needs.own or own is not None)}
+    return {k: v for k, v in asked.items() if wanted[k]}
 
 
 def evaluate(

@@ -35,7 +35,8 @@ def wants_own(study: Study, kind: str) -> bool:
 
     head = {"head": "ridge" if kind == "value" else "linear", "on": None}
     return any(
-        build_method(dict(zip(("name", "params"), method_of(m), strict=True)), head).needs().own for m in study.methods
+        build_method(dict(zip(("name", "params"), method_of(m), strict=True)), head).needs().reads_own
+        for m in study.methods
     )
 
 

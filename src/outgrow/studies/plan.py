@@ -290,7 +290,7 @@ def make_plan(
                     granted = [teach_truth, at["teach"]] if method.needs().known else None
                     predictors = [find("forecasts", f) for f in forecasts]
                     parts = [method, read, list(table), at["transfer"], at["select"], granted, predictors, env, work]
-                    asked = [own[shown]] if own and method.needs().own else []
+                    asked = [own[shown]] if own and shown in own and method.needs().reads_own else []
                     parts += asked
                     key = fingerprint("student", *parts)
                     label = f"{group} -> {shown}, {method_name(entry)}, seed {seed}"

@@ -72,6 +72,8 @@ class Needs:
         Whether select rows with weak labels are read.
     own : bool
         Whether the strong model's own answers, given without truth, are read.
+    own_if_asked : bool
+        Whether they are read where the study asks for them, and done without where it does not.
     """
 
     views: frozenset[str] = frozenset()
@@ -80,6 +82,7 @@ class Needs:
     known: bool = False
     select: bool = False
     own: bool = False
+    own_if_asked: bool = False
 
     def __or__(self, other: Needs) -> Needs:
         return Needs(
@@ -89,12 +92,18 @@ class Needs:
             self.known or other.known,
             self.select or other.select,
             self.own or other.own,
+            self.own_if_asked or other.own_if_asked,
         )
 
     @property
     def plain(self) -> bool:
         """Whether rows and labels alone suffice, views aside: then ``fit(X, y)`` works on plain arrays."""
-        return self == Needs(views=self.views)
+        return self == Needs(views=self.views, own_if_asked=self.own_if_asked)
+
+    @property
+    def reads_own(self) -> bool:
+        """Whether own answers are of use."""
+        return self.own or self.own_if_asked
 
     def check(
         self,
