@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -91,4 +92,5 @@ def page(found: Mapping[tuple[str, bool], Mapping[str, Any]], seeds: Sequence[in
             parts.append(_scatter(made))
     if LOG.exists():
         parts.append(LOG.read_text("utf-8").strip())
+    parts[1] = textwrap.fill(parts[1], 136, break_long_words=False, break_on_hyphens=False)
     return "\n\n".join(parts) + "\n"
