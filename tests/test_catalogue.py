@@ -66,7 +66,7 @@ def test_protocols_bases_and_values_are_not_listed():
 def test_the_nearest_is_named():
     with pytest.raises(StudyError, match=r"there is no method 'nave'; did you mean 'naive'\?"):
         find("methods", "nave")
-    with pytest.raises(StudyError, match="there is no forecast 'oracle'; there is .*'kl_misfit', 'misfit'"):
+    with pytest.raises(StudyError, match=r"there is no forecast 'oracle'; there is .*'kl_misfit', 'misfit'"):
         find("forecasts", "oracle")
     with pytest.raises(StudyError, match="there is no method 5"):
         find("methods", 5)

@@ -99,7 +99,10 @@ def test_the_file_of_the_package_is_whole(tmp_path: Path) -> None:
     assert set(found) == {"gain", "gain alone", "pgr", "pgr alone", "rank", "rank alone"}
     for name, model in found.items():
         assert set(model.features) <= set(STATISTICS)
-        assert not ("alone" in name and any(f.startswith(("witness", "consensus", "others", "supervisors")) for f in model.features))
+        assert not (
+            "alone" in name
+            and any(f.startswith(("witness", "consensus", "others", "supervisors")) for f in model.features)
+        )
         assert model.width > 0
         assert model.nothing[0] < model.nothing[1]
         assert Combined.from_dict(json.loads(json.dumps(model.as_dict()))) == model

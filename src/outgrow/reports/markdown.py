@@ -40,7 +40,9 @@ def to_markdown(results: Results, show_text: Sequence[str] | None = None) -> str
 def page_markdown(page: Page) -> str:
     """Return a page of any kind as Markdown."""
     parts = [f"# {escape(page.lead)}", escape(page.reason)]
-    parts.append(f"{page.kind.capitalize()} {escape(clip(page.name, 60))} · " + " · ".join(escape(f) for f in page.facts))
+    parts.append(
+        f"{page.kind.capitalize()} {escape(clip(page.name, 60))} · " + " · ".join(escape(f) for f in page.facts)
+    )
     parts += [f"> {escape(note)}" for note in page.notes]
     if page.figure:
         parts += [f"**{escape(page.figure.title)}**", _table(page.figure.table)]
