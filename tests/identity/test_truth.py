@@ -274,6 +274,7 @@ ALLOWED = {
     "studies/ready.py": "stores the truth for the jobs that are handed it; chooses the metric from the class shares",
     "studies/plan.py": "hashes it into the keys of jobs that are handed it",
     "studies/work.py": "hands a supervisor the truth of its teach rows",
+    "studies/advise.py": "trains direct and scores self on teach rows, whose truth the study has spent",
     "studies/curve.py": "trains direct on fewer teach rows, and scores it",
 }
 
