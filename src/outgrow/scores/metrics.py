@@ -246,15 +246,21 @@ def unranked(truth: ArrayLike, n_classes: int) -> list[int]:
 
 
 def _ranked(outputs: ArrayLike, truth: ArrayLike, which: Literal["auroc", "average_precision"]) -> float | None:
-    from sklearn.metrics import average_precision_score, roc_auc_score
+    from scipy.stats import rankdata
+    from sklearn.metrics import average_precision_score
 
     given, true = _classes(outputs, truth)
-    score = roc_auc_score if which == "auroc" else average_precision_score
     out = set(unranked(true, given.shape[1]))
     wanted = [1] if given.shape[1] == 2 else [k for k in range(given.shape[1]) if k not in out]
     if not wanted or out.intersection(wanted):
         return None
-    return float(np.mean([score(true == k, given[:, k]) for k in wanted]))
+    hits = true[:, None] == np.array(wanted)
+    if which == "average_precision":
+        return float(np.mean([average_precision_score(hits[:, j], given[:, k]) for j, k in enumerate(wanted)]))
+    # The statistic of Mann and Whitney (1947), all classes at once: reports ask for thousands of these.
+    count = hits.sum(axis=0)
+    above = (rankdata(given[:, wanted], axis=0) * hits).sum(axis=0) - count * (count + 1) / 2
+    return float(np.mean(above / (count * (len(true) - count))))
 
 
 def auroc(outputs: ArrayLike, truth: ArrayLike) -> float | None:
