@@ -109,7 +109,7 @@ def rival(ready: Ready, works: Sequence[Cellwork], name: str, spec: StudentSpec)
         answers = _direct(ready, spec, work.seed, teach) if name == "direct" else _own(ready, spec, teach)
         if answers is None:
             return None
-        output = np.load(ready.store.path(work.student) / "outputs.npy", allow_pickle=False)[teach]
+        output = ready.outputs(work)[teach]
         rights.append(answers.argmax(axis=1) == truth)
         less.append(lost(answers, _elsewhere(ready, spec, work.seed)) if name == "direct" else 0.0)
         students.append(output.argmax(axis=1) == truth)
@@ -130,9 +130,7 @@ def _stored(ready: Ready, key: str, kind: str, make: Any) -> NDArray[np.float64]
     def write(folder: Path) -> None:
         np.save(folder / "answers.npy", make())
 
-    with ready.store.lock(key):
-        folder = ready.store.get(key) or ready.store.put(key, kind, write, task=ready.task.key)
-    return np.asarray(np.load(folder / "answers.npy", allow_pickle=False))
+    return np.asarray(np.load(ready.once(key, kind, write) / "answers.npy", allow_pickle=False))
 
 
 def _direct(ready: Ready, spec: StudentSpec, seed: int, teach: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from outgrow.errors import InputError, OutgrowError, StudyError
 from outgrow.fingerprints import code_version, environment_key, fingerprint
@@ -28,7 +27,6 @@ from outgrow.studies.advise import Rival, advise, reason, rival
 from outgrow.studies.plan import Cellwork, Plan, learner_spec, student_name, view_name
 from outgrow.studies.ready import Ready, Say, make_ready
 from outgrow.studies.study import Study, method_of
-from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -217,10 +215,10 @@ def choose_ready(
     if not lines:
         raise InputError(next(iter(mute), errors[0] if errors else "there is nothing to choose from"))
     ranked = sorted((_pool(names, found) for names, found in lines.items()), key=lambda line: -line["score"])
+    rows = np.mean([len(r.transfer) for r in ready.roles.values()])
     for place, line in enumerate(ranked, 1):
         line["rank"] = place
         price = (costs or {}).get(line["supervisor"])
-        rows = np.mean([len(r.transfer) for r in ready.roles.values()])
         line["cost"] = math.nan if price is None else float(price * rows)
         line["gain_per_money"] = line["gain"] / line["cost"] if line["cost"] > 0 else math.nan
     best = ranked[0]
@@ -286,7 +284,7 @@ class _Crossed:
         return None
 
     def _stored(self, group: str, student: str, seed: int) -> CrossFit:
-        ready, store = self.ready, self.ready.store
+        ready = self.ready
         work = self.naive(group, student, seed)
         if work is None:
             raise InputError(f"there is no naive student of {group} on {student} to begin with")
@@ -300,24 +298,13 @@ class _Crossed:
             spec = next(s for s in ready.study.students if student_name(s, view_name(s)) == student)
             head = learner(learner_spec(spec, view_name(spec), ready.task.kind, seed))
             ids = ready.roles[seed].transfer
-            penalty = read_json(store.path(work.student) / "student.json")["penalty"]
-            made = cross_fit(head, ready.rows.at(ids), weak_of(ready, work).at(ids), penalty)
+            penalty = read_json(ready.store.path(work.student) / "student.json")["penalty"]
+            made = cross_fit(head, ready.rows.at(ids), ready.weak(work).at(ids), penalty)
             for name, value in made.as_arrays().items():
                 np.save(folder / f"{name}.npy", value)
 
-        with store.lock(key):
-            folder = store.get(key) or store.put(key, "cross fit", write, task=ready.task.key)
+        folder = ready.once(key, "cross fit", write)
         return CrossFit.from_arrays({n: np.load(folder / f"{n}.npy", allow_pickle=False) for n in names})
-
-
-def weak_of(ready: Ready, work: Cellwork) -> WeakLabels:
-    """Return the stacked labels of one cell, for all rows of the task."""
-    return WeakLabels.stack([WeakLabels.load(ready.store.path(k)) for k in work.labels])
-
-
-def outputs_of(ready: Ready, work: Cellwork) -> NDArray[np.float64]:
-    """Return the (N, c) answers of one cell's student."""
-    return np.asarray(np.load(ready.store.path(work.student) / "outputs.npy", allow_pickle=False), dtype=np.float64)
 
 
 def _line(ready: Ready, crossed: _Crossed, work: Cellwork) -> _Line:
@@ -334,14 +321,14 @@ def _line(ready: Ready, crossed: _Crossed, work: Cellwork) -> _Line:
             continue
         beside = crossed.naive(other, student, seed)
         if beside is not None:
-            table = weak_of(ready, beside).at(ids)
+            table = ready.weak(beside).at(ids)
             if table.any_covered.any():
                 others.append(Witness(table, crossed.of(other, student, seed)))
     found = statistics(
         mine,
-        weak_of(ready, work).at(ids),
-        answers=outputs_of(ready, work)[mine.ids],
-        naive=outputs_of(ready, naive)[mine.ids],
+        ready.weak(work).at(ids),
+        answers=ready.outputs(work)[mine.ids],
+        naive=ready.outputs(naive)[mine.ids],
         others=others,
     )
     return _Line(found, not others)

@@ -287,8 +287,7 @@ def write_rows(ready: Ready, plan: Plan, results: Results, folder: Path, show_te
     best = {k: results.best[k] for k in ("task", "supervisor", "student", "method")}
     work = next(w for w in plan.cells if dict(w.cell) == best and w.seed == results.best["seed"])
     task, roles = ready.task, ready.roles[work.seed]
-    weak = WeakLabels.stack([WeakLabels.load(ready.store.path(k)) for k in work.labels])
-    output = np.load(ready.store.path(work.student) / "outputs.npy", allow_pickle=False)
+    weak, output = ready.weak(work), ready.outputs(work)
     role = np.full(len(task), "", dtype=object)
     for name in ("teach", "transfer", "select", "test"):
         role[roles[name]] = name

@@ -276,8 +276,6 @@ def _fitted(
 
 
 def _planned(ready: Ready, plan: Any, gain: float, pilot: str | Path | None) -> TruthPlan:
-    from outgrow.tasks.labels import WeakLabels
-
     task, roles = ready.task, next(iter(ready.roles.values()))
     held = np.ones(len(task), dtype=bool)
     held[roles.transfer] = held[roles.teach] = False
@@ -291,9 +289,9 @@ def _planned(ready: Ready, plan: Any, gain: float, pilot: str | Path | None) -> 
     for w in plan.cells:
         if ready.store.get(w.student) is None:
             continue
-        weak = WeakLabels.stack([WeakLabels.load(ready.store.path(k)) for k in w.labels])
+        weak = ready.weak(w)
         floor = weak.one(weak.at(roles.transfer).prior())[0]
-        student = np.load(ready.store.path(w.student) / "outputs.npy", allow_pickle=False)
+        student = ready.outputs(w)
         differ = 1 - (choices(floor) * choices(student)).sum(axis=1)
         names = w.cell["supervisor"], w.cell["student"], w.cell["method"]
         c = len(task.classes)

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from outgrow.errors import LabelsError, StudyError
 from outgrow.fingerprints import fingerprint
 from outgrow.store import Journal, Store, write_json
-from outgrow.studies.plan import Plan, check_needs, left_out_notes, make_plan, student_name, view_name
+from outgrow.studies.plan import Cellwork, Plan, check_needs, left_out_notes, make_plan, student_name, view_name
 from outgrow.studies.study import Study, TaskSpec, method_of
 from outgrow.studies.tuned import CURVE, check_tuned
+from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.rows import INPUTS, Rows, View
 from outgrow.tasks.split import ROLES, Roles, sample, split
 from outgrow.tasks.task import Task
@@ -137,7 +138,7 @@ class Ready:
             np.save(folder / "truth.npy", self.task.truth_at(self.task.ids))
             write_json(folder / "task.json", {"name": self.task.name})
 
-        self._put(self._truth_key(), "truth", truth)
+        self.once(self._truth_key(), "truth", truth)
         for roles in self.roles.values():
 
             def write(folder: Path, roles: Roles = roles) -> None:
@@ -145,11 +146,20 @@ class Ready:
                     np.save(folder / f"{role}.npy", roles[role])
                 write_json(folder / "roles.json", {"seed": roles.seed})
 
-            self._put(self._roles_key(roles), "roles", write)
+            self.once(self._roles_key(roles), "roles", write)
 
-    def _put(self, key: str, kind: str, write: Callable[[Path], None]) -> Path:
+    def once(self, key: str, kind: str, write: Callable[[Path], None]) -> Path:
+        """Return the folder of an object of this task; ``write`` fills it where the store does not hold it."""
         with self.store.lock(key):
             return self.store.get(key) or self.store.put(key, kind, write, task=self.task.key)
+
+    def weak(self, work: Cellwork) -> WeakLabels:
+        """Return the stacked labels of one cell, for all rows of the task."""
+        return WeakLabels.stack([WeakLabels.load(self.store.path(key)) for key in work.labels])
+
+    def outputs(self, work: Cellwork) -> NDArray[np.float64]:
+        """Return the (N, c) answers of one cell's student, for all rows of the task."""
+        return np.asarray(np.load(self.store.path(work.student) / "outputs.npy", allow_pickle=False), dtype=np.float64)
 
     def encode_views(self, *, progress: bool, say: Say, journal: Journal | None) -> Ready:
         """Make the views that are not stored, and return the same with all of them at hand."""
@@ -161,7 +171,7 @@ class Ready:
         for name in given:
             values = self._given(name)
             key = fingerprint("matrix", values)
-            folder = self._put(key, "view", lambda folder, values=values: np.save(folder / "view.npy", values))  # type: ignore[misc]
+            folder = self.once(key, "view", lambda folder, values=values: np.save(folder / "view.npy", values))  # type: ignore[misc]
             values = np.load(folder / "view.npy", mmap_mode="r", allow_pickle=False)
             rows = Rows(rows.ids, {**rows.views, name: View(values, key)})
         return replace(self, rows=rows)
