@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,9 @@ class References:
     penalties: Mapping[str, float] = field(default_factory=dict)
 
 
-def references(learner: Any, task: Task, X: Rows, roles: Roles) -> References:
+def references(
+    learner: Any, task: Task, X: Rows, roles: Roles, ceiling: Literal["transfer", "teach"] = "transfer"
+) -> References:
     """Fit clones of a learner on truth: ``direct`` on the teach rows, ``ceiling`` on the transfer rows.
 
     Parameters
@@ -62,6 +64,9 @@ def references(learner: Any, task: Task, X: Rows, roles: Roles) -> References:
     X : Rows
         All rows of the task, with the views the learner reads.
     roles : Roles
+    ceiling : {"transfer", "teach"}
+        The rows whose truth the ceiling learns. ``transfer`` is the paper's and EleutherAI's; the sweeps of Burns et al.'s public code
+        train every model of the truth, ceilings too, on what is here ``teach``: then the ceiling is ``direct``, and one fit serves as both.
 
     Returns
     -------
@@ -71,7 +76,10 @@ def references(learner: Any, task: Task, X: Rows, roles: Roles) -> References:
     outputs: dict[str, NDArray[np.float64]] = {}
     missing: dict[str, str] = {}
     penalties: dict[str, float] = {}
-    for role, ids, what in (("direct", roles.teach, "teach"), ("ceiling", roles.transfer, "transfer")):
+    wanted = [("direct", roles.teach, "teach")]
+    if ceiling == "transfer":
+        wanted.append(("ceiling", roles.transfer, "transfer"))
+    for role, ids, what in wanted:
         reason = _no_reference(task, ids, roles.test, what)
         if reason:
             missing[role] = f"no {role}: {reason}"
@@ -79,6 +87,10 @@ def references(learner: Any, task: Task, X: Rows, roles: Roles) -> References:
         fitted = clone(learner).fit(X.at(ids), task.truth_table(ids))
         outputs[role] = predictions(fitted, X.at(roles.test), task)
         penalties[role] = float(getattr(fitted, "penalty_", np.nan))
+    if ceiling == "teach":
+        outputs |= {"ceiling": out for out in outputs.values()}
+        penalties |= {"ceiling": strength for strength in penalties.values()}
+        missing |= {"ceiling": why.replace("no direct", "no ceiling") for why in missing.values()}
     return References(roles.test, outputs, missing, {k: v for k, v in penalties.items() if np.isfinite(v)})
 
 

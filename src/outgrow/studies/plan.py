@@ -218,6 +218,7 @@ def make_plan(
     jobs: dict[str, Job] = {}
     cells: list[Cellwork] = []
     tables: dict[tuple[str, int], tuple[str, ...]] = {}
+    contents: dict[tuple[str, int], list[str]] = {}
     curves: dict[tuple[str, int], str] = {}
     env = environment_key()
     work = code_version("outgrow.studies.work")
@@ -241,7 +242,8 @@ def make_plan(
         test_truth = fingerprint(task.truth_table(role.test).fingerprint() if len(role.test) else None)
         at = {r: fingerprint(getattr(role, r)) for r in ("teach", "transfer", "select", "test")}
         for group, supervisors in groups.items():
-            keys = []
+            keys: list[str] = []
+            said: list[str] = []
             for supervisor in supervisors:
                 taught = supervisor.needs_truth
                 seen = [at["teach"], teach_truth, seed] if taught else None
@@ -258,8 +260,16 @@ def make_plan(
                 }
                 # What reads a matrix and learns from truth can do so anywhere; rules, files and debates need the inputs held here.
                 anywhere = taught and uses and not getattr(supervisor, "reads_inputs", False)
-                keys.append(add("labels", key, label, (), spec, local=not anywhere))
-            tables[group, seed] = tuple(keys)
+                add("labels", key, label, (), spec, local=not anywhere)
+                cost = entries[supervisor.name].get("cost")
+                said.append(key)
+                if cost is not None:
+                    # The same labels beside their price, so that another price makes no label and no student anew.
+                    spec = {**spec, "priced": key, "cost": cost}
+                    key = fingerprint("priced labels", key, cost)
+                    add("labels", key, f"{label}, priced", (spec["priced"],), spec, local=isinstance(cost, str))
+                keys.append(key)
+            tables[group, seed], contents[group, seed] = tuple(keys), said
         for student in study.students:
             view = view_name(student)
             learner = learner_spec(student, view, task.kind, seed)
@@ -274,12 +284,16 @@ def make_plan(
                 }
                 common |= {"views": views, "seed": seed, "truth": truth_key}
                 read = [views[v]["key"] for v in sorted(method.needs().views)]
-                truths = [teach_truth, transfer_truth, at]
+                truths: list[Any] = [teach_truth, transfer_truth, at]
+                if study.ceiling != "transfer":
+                    truths.append(study.ceiling)
+                    common["ceiling"] = study.ceiling
                 key = fingerprint("reference", method.reference(), read, truths, env, work)
                 refused = (left_out or {}).get(method_name(entry), {})
                 if len(refused) == len(groups):
                     continue
-                reference = add("reference", key, f"direct and ceiling of {shown}, seed {seed}", (), common)
+                what = "direct and ceiling" if study.ceiling == "transfer" else "direct, the ceiling too,"
+                reference = add("reference", key, f"{what} of {shown}, seed {seed}", (), common)
                 if student.finetune is None and (shown, seed) not in curves and (sizes := _sizes(task, role)):
                     key = fingerprint("curve", key, sizes, seed, test_truth, metric, work)
                     spec = {**common, "reference": reference, "sizes": list(sizes), "metric": metric}
@@ -289,7 +303,8 @@ def make_plan(
                     table = tables[group, seed]
                     granted = [teach_truth, at["teach"]] if method.needs().known else None
                     predictors = [find("forecasts", f) for f in forecasts]
-                    parts = [method, read, list(table), at["transfer"], at["select"], granted, predictors, env, work]
+                    content = contents[group, seed]
+                    parts = [method, read, content, at["transfer"], at["select"], granted, predictors, env, work]
                     asked = [own[shown]] if own and shown in own and method.needs().reads_own else []
                     parts += asked
                     key = fingerprint("student", *parts)
@@ -298,7 +313,7 @@ def make_plan(
                     fitted = add("student", key, label, (*table, *asked), spec)
                     names = {"task": task.name, "supervisor": group, "student": shown, "method": method_name(entry)}
                     key = fingerprint(
-                        "evaluation", fitted, reference, list(table), at, test_truth, metric, names, seed, work
+                        "evaluation", fitted, reference, content, at, test_truth, metric, names, seed, work
                     )
                     spec = {
                         "labels": list(table),

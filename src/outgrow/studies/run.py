@@ -27,6 +27,7 @@ from outgrow.studies.work import Context, do
 __all__ = ["alone", "carry_out", "do_jobs", "dry_run", "own_folder"]
 
 
+CEILING = "The study asks for a ceiling on teach rows: it is direct, trained on the truth of the teach rows, and gap and PGR are against it."
 Pages = Callable[[Results], Mapping[str, str]]
 
 
@@ -170,6 +171,7 @@ def _write(
     """Write everything a person takes away; the report comes last, so that it stands for a whole run."""
     from outgrow.store import atomic_write
 
+    results = _with_ceiling(results, ready)
     results = save_best(ready, plan, results, folder / "student")
     journal.write("wrote", what="student")
     write_rows(ready, plan, results, folder, show_text)
@@ -182,6 +184,13 @@ def _write(
             part.write_text(text, "utf-8")
         journal.write("wrote", what=name)
     return results
+
+
+def _with_ceiling(results: Results, ready: Ready) -> Results:
+    """Say which rows' truth the ceiling learned."""
+    ceiling = ready.study.ceiling
+    notes = results.notes if ceiling == "transfer" else (*results.notes, CEILING)
+    return replace(results, notes=notes, task={**results.task, "ceiling": ceiling})
 
 
 def dry_run(ready: Ready) -> dict[str, Any]:
@@ -219,7 +228,7 @@ def dry_run(ready: Ready) -> dict[str, Any]:
         "bytes": cost.bytes,
         "download": cost.download,
         "memory": memory,
-        "notes": [*ready.notes, *told, *graphs_told],
+        "notes": [*ready.notes, *([CEILING] if ready.study.ceiling == "teach" else []), *told, *graphs_told],
     }
 
 

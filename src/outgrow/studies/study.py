@@ -131,6 +131,8 @@ class Study(Strict):
     self : bool or mapping, optional
         Whether each student's own language model is asked too, without any label (:mod:`outgrow.studies.own`), and how: ``template``,
         ``words`` and the other options of a prompt. By default wherever it can be.
+    ceiling : {"transfer", "teach"}
+        The rows whose truth the ceiling learns. On the teach rows it is ``direct``: one fit serves as both.
     name : str
         Of the folder with the results.
     """
@@ -144,6 +146,7 @@ class Study(Strict):
     metric: Literal["accuracy", "balanced_accuracy", "log_loss", "brier", "mse", "r2"] | None = None
     forecasts: list[str] | None = None
     audits: list[str] | None = None
+    ceiling: Literal["transfer", "teach"] = "transfer"
     self_: bool | dict[str, Any] | None = Field(None, alias="self")
     name: str = Field("study", pattern=r"^[\w.-]{1,80}$")
     folder: Path = Field(Path("."), exclude=True)

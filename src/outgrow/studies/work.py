@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,9 @@ def build_method(spec: Mapping[str, Any], head: Mapping[str, Any]) -> Any:
 
 
 def do_labels(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
-    """Fit one supervisor where it needs that, and label all rows of the task."""
+    """Fit one supervisor where it needs that, and label all rows of the task; or put a price beside labels that are there."""
+    if "priced" in spec:
+        return _price(spec, context, folder)
     supervisor = context.supervisors.get(spec["supervisor"])
     if supervisor is None:
         from outgrow.supervisors.factory import supervisor as build
@@ -115,11 +118,26 @@ def do_labels(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
         if "random_state" in supervisor.get_params():
             supervisor.set_params(random_state=spec["seed"])
         supervisor.fit(rows.at(teach), context.task(spec).truth_table(teach))
-    supervisor.label(rows).save(folder)
+    # Prices stand in objects of their own, or these would keep an old one.
+    replace(supervisor.label(rows), costs=None).save(folder)
     votes = getattr(supervisor, "votes_", None)
     if votes is not None and votes.supervisors > 1:
         votes.save(folder / "votes")
     write_json(folder / "about.json", {"said": getattr(supervisor, "report_", "")})
+
+
+def _price(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
+    base = context.folder(spec["priced"])
+    table = WeakLabels.load(base)
+    if isinstance(spec["cost"], str):
+        # A column of the file, which is read once more.
+        table = context.supervisors[spec["supervisor"]].label(context.rows(spec))
+    else:
+        table = table.priced(spec["cost"])
+    table.save(folder)
+    if (base / "votes").is_dir():
+        WeakLabels.load(base / "votes").save(folder / "votes")
+    write_json(folder / "about.json", read_json(base / "about.json"))
 
 
 def do_self(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
@@ -133,7 +151,8 @@ def do_self(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
 def do_reference(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
     """Train direct and ceiling."""
     unfitted = build_method(spec["method"], spec["learner"]).reference()
-    made = references(unfitted, context.task(spec), context.rows(spec), context.roles(spec["roles"]))
+    roles = context.roles(spec["roles"])
+    made = references(unfitted, context.task(spec), context.rows(spec), roles, spec.get("ceiling", "transfer"))
     for role, output in made.outputs.items():
         np.save(folder / f"{role}.npy", output)
     about = {"outputs": sorted(made.outputs), "missing": dict(made.missing), "penalties": dict(made.penalties)}
