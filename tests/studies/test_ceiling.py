@@ -19,7 +19,6 @@ from outgrow.studies.results import Results
 from outgrow.studies.run import dry_run
 from outgrow.studies.study import Study
 from outgrow.tasks.split import Roles
-from outgrow.tasks.task import Task
 
 STUDY = {
     "name": "small",

@@ -88,9 +88,10 @@ def references(
         outputs[role] = predictions(fitted, X.at(roles.test), task)
         penalties[role] = float(getattr(fitted, "penalty_", np.nan))
     if ceiling == "teach":
-        outputs |= {"ceiling": out for out in outputs.values()}
-        penalties |= {"ceiling": strength for strength in penalties.values()}
-        missing |= {"ceiling": why.replace("no direct", "no ceiling") for why in missing.values()}
+        if "direct" in missing:
+            missing["ceiling"] = missing["direct"].replace("no direct", "no ceiling")
+        else:
+            outputs["ceiling"], penalties["ceiling"] = outputs["direct"], penalties["direct"]
     return References(roles.test, outputs, missing, {k: v for k, v in penalties.items() if np.isfinite(v)})
 
 
