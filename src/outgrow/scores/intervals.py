@@ -220,9 +220,9 @@ def pooled_ratio(
         weights = np.stack([np.ones_like(r), -r], -1)
         return (weights @ total) ** 2 - spread(parts, weights, level)[0]
 
-    low, high = _fieller_ends(excess, np.array([ratio]))
+    low, high = _fieller_ends(excess, ratio)
     df = float(spread(parts, np.array([1.0, -ratio]), level)[2])
-    return Interval(ratio, float(low[0]), float(high[0]), level, _rows_of(parts), _seeds_of(parts), df)
+    return Interval(ratio, low, high, level, _rows_of(parts), _seeds_of(parts), df)
 
 
 def _second(m: Moments) -> Moments:
@@ -230,20 +230,18 @@ def _second(m: Moments) -> Moments:
     return Moments(m.mean[..., 1:2], m.seeds[part], m.rows[part], m.rest[part], m.n_seeds, m.n_rows)
 
 
-def _fieller_ends(excess: Callable[[_Floats], _Floats], ratio: _Floats) -> tuple[_Floats, _Floats]:
-    """Bisect on the angle of r for where ``excess`` turns positive, on either side of the estimate.
+def _fieller_ends(excess: Callable[[_Floats], _Floats], ratio: float) -> tuple[float, float]:
+    """Bisect on the angle of r for where ``excess`` turns positive, on both sides of the estimate at once.
 
     ``excess`` is at most 0 at the estimate and positive far out when the denominator's interval excludes 0.
     """
-    ends = []
-    for side in (-1.0, 1.0):
-        inside, outside = np.arctan(ratio), np.full_like(ratio, side * math.pi / 2)
-        for _ in range(64):
-            middle = (inside + outside) / 2
-            out = excess(np.tan(middle)) > 0
-            inside, outside = np.where(out, inside, middle), np.where(out, middle, outside)
-        ends.append(np.tan(inside))
-    return ends[0], ends[1]
+    inside, outside = np.full(2, math.atan(ratio)), np.array([-math.pi / 2, math.pi / 2])
+    for _ in range(64):
+        middle = (inside + outside) / 2
+        out = excess(np.tan(middle)) > 0
+        inside, outside = np.where(out, inside, middle), np.where(out, middle, outside)
+    low, high = np.tan(inside)
+    return float(low), float(high)
 
 
 def _components(x: ArrayLike) -> tuple[float, float, float, int, int]:
