@@ -27,7 +27,7 @@ from outgrow.studies.work import Context, do
 __all__ = ["alone", "carry_out", "do_jobs", "dry_run", "own_folder"]
 
 
-CEILING = "The study asks for a ceiling on teach rows: it is direct, trained on the truth of the teach rows, and gap and PGR are against it."
+CEILING = "The study asks for a ceiling on teach rows: it is direct, trained on the truth of teach rows; gap and PGR are against it."
 Pages = Callable[[Results], Mapping[str, str]]
 
 
