@@ -8,10 +8,10 @@ from scipy.special import softmax
 from tests.methods.shelf import KINDS, dead_rows_change_no_bit, ordinary, same_head
 
 from outgrow.errors import InputError, LabelsError
+from outgrow.learners.discriminant import posterior, repaired
 from outgrow.learners.linear import LinearHead
 from outgrow.learners.ridge import RidgeHead
 from outgrow.methods import Naive, Recipe
-from outgrow.methods.recipe import _em, _posterior
 from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.rows import Rows
 
@@ -74,7 +74,7 @@ def test_the_posterior_is_the_discriminant_of_scikit_learn():
     shrink = min(0.5, 2 * d / (d + n))
     theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrink, priors=hard.mean(axis=0))
     # scikit-learn shrinks each class's standardised scatter; the same estimate needs one scatter of classes alike in scale.
-    ours = _posterior(x, hard, np.ones(n), hard, x)
+    ours = posterior(x, hard, np.ones(n), hard, x)
     assert np.mean(theirs.fit(x, y).predict(x) == np.array(NAMES)[ours.argmax(axis=1)]) > 0.99
     assert np.abs(theirs.predict_proba(x) - ours).max() < 0.05
 
@@ -83,10 +83,10 @@ def test_a_step_is_the_equation():
     rows, weak, _ = blobs(n=60)
     x, p = np.asarray(rows.view()), weak.probs[:, 0]
     x = x - x.mean(axis=0)
-    g = _posterior(x, p, np.ones(60), p, x)
+    g = posterior(x, p, np.ones(60), p, x)
     channel = np.array([[g[:, k] @ p[:, m] / g[:, k].sum() for m in range(4)] for k in range(4)])
     expected = g * (p @ channel.T)
-    found, said = _em(x, p, np.ones(60), 1)
+    found, said = repaired(x, p, np.ones(60), 1)
     assert np.allclose(said, channel)
     assert np.allclose(found, expected / expected.sum(axis=1, keepdims=True))
 

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from outgrow.errors import InputError, LabelsError
+from outgrow.learners.discriminant import one_length, repaired, separation
 from outgrow.learners.penalty import FOLDS, folds
-from outgrow.methods.recipe import Recipe, _em, _posterior
+from outgrow.methods.recipe import Recipe
 from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.rows import Rows
 
@@ -120,28 +121,22 @@ def cross_fit(learner: Any, rows: Rows, weak: WeakLabels, penalty: float) -> Cro
         oof[here] = says[k][here] if k in says else given[here]
         for i, j in enumerate(others):
             apart[i, here] = says[FOLDS + j][here] if FOLDS + j in says else oof[here]
-    repaired, separation = _read(Recipe(clone(learner)), rows, given, fold)
-    return CrossFit(rows.ids, oof, apart, repaired, separation)
+    return CrossFit(rows.ids, oof, apart, *_read(x, given, fold))
 
 
-def _read(recipe: Recipe, rows: Rows, given: Floats, fold: NDArray[np.int64]) -> tuple[Floats, float]:
+def _read(x: Floats, given: Floats, fold: NDArray[np.int64]) -> tuple[Floats, float]:
     """Return what the recipe makes of the labels, before it is mixed with a student's answers, and its separation."""
-    weight = np.ones(len(rows))
-    x = recipe._features(rows, weight)
+    weight = np.ones(len(x))
+    features = one_length(x, weight)
     heard = given.sum(axis=0) > 0
-    p, c = given[:, heard], int(heard.sum())
-    if x is None or c < 2:
+    p = given[:, heard]
+    held = np.bincount(fold, minlength=FOLDS)
+    if features is None or p.shape[1] < 2 or not held.all() or (held == len(x)).any():
         return given, float("nan")
-    sure = np.empty(len(x))
-    for k in range(FOLDS):
-        seen = fold != k
-        if seen.all() or not seen.any():
-            return given, float("nan")
-        labels = _em(x[seen], p[seen], weight[seen], recipe.steps)[0]
-        sure[~seen] = _posterior(x[seen], labels, weight[seen], p[seen], x[~seen]).max(axis=1)
+    steps = Recipe().steps
     out = np.zeros_like(given)
-    out[:, heard] = _em(x, p, weight, recipe.steps)[0]
-    return out, float(np.clip((sure.mean() - 1 / c) / (1 - 1 / c), 0, 1))
+    out[:, heard] = repaired(features, p, weight, steps)[0]
+    return out, separation(features, p, weight, steps, fold)
 
 
 def out_of_fold(learner: Any, rows: Rows, labels: WeakLabels, penalty: float) -> Floats:

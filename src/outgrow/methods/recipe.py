@@ -35,11 +35,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import cho_factor, cho_solve
 from scipy.special import softmax
 from sklearn.base import clone, is_regressor
 
 from outgrow.errors import InputError, LabelsError
+from outgrow.learners.discriminant import ENOUGH, FLAT, TINY, one_length, posterior, repaired, separation
 from outgrow.learners.objective import CrossEntropy, Squared
 from outgrow.learners.penalty import FOLDS, distinct, folds
 from outgrow.methods.method import OfLearner, in_classes
@@ -52,11 +52,6 @@ __all__ = ["Recipe"]
 
 Floats = NDArray[np.float64]
 
-ENOUGH = 40
-MOST = 0.5
-TWICE = 2.0
-TINY = 1e-6
-FLAT = 1e-9
 NOISE = 2.0
 """Standard errors, one over the root of the rows each, that the agreement of own answers must exceed."""
 
@@ -156,32 +151,14 @@ class Recipe(OfLearner):
         )
         moved = targets.argmax(axis=1) != given.argmax(axis=1)
         self.changed_ = float(np.average(moved, weights=weight))
-        repaired = weak.relabel(targets, alive, "repaired")
-        return self._train(rows, repaired, everywhere, CrossEntropy())
+        return self._train(rows, weak.relabel(targets, alive, "repaired"), everywhere, CrossEntropy())
 
     def _features(self, rows: Rows, weight: Floats) -> Floats | None:
-        """Return (n, at most n) standardised rows of one length, centred; None where there is nothing to compute."""
+        """Return the rows that the repair reads, as :func:`~outgrow.learners.discriminant.one_length` makes them."""
         name = rows.name(self.on if self.on is not None else getattr(self._learner(), "on", None))
         if not rows.views[name].matrix:
             return None
-        x = np.asarray(rows.view(name), dtype=np.float64)
-        if len(np.unique(distinct(x))) < ENOUGH:
-            return None
-        share = weight / weight.sum()
-        x = x - share @ x
-        spread = np.sqrt(share @ x**2)
-        x = x[:, spread > FLAT] / spread[spread > FLAT]
-        if not x.shape[1]:
-            return None
-        length = np.linalg.norm(x, axis=1, keepdims=True)
-        x = x * np.sqrt(x.shape[1]) / np.where(length > 0, length, 1.0)
-        x = x - share @ x
-        if x.shape[1] > len(x):
-            # A covariance of more features than rows is a matrix of the rows' products.
-            size, along = np.linalg.eigh(x @ x.T)
-            kept = size > FLAT * size[-1]
-            x = along[:, kept] * np.sqrt(size[kept])
-        return x
+        return one_length(np.asarray(rows.view(name), dtype=np.float64), weight)
 
     def _beside(self, x: Floats, weak: WeakLabels, own: WeakLabels, alive: Any, weight: Floats) -> WeakLabels:
         """Return labels in which own answers stand beside the weak ones, as far as the features say that they may."""
@@ -199,7 +176,7 @@ class Recipe(OfLearner):
         for held in range(FOLDS):
             learn = fold != held
             at = x[both][~learn]
-            said[~learn] = _posterior(x[both][learn], theirs[learn], w[learn], theirs[learn], at).argmax(axis=1)
+            said[~learn] = posterior(x[both][learn], theirs[learn], w[learn], theirs[learn], at).argmax(axis=1)
         mine, other = (_kappa(said, labels.argmax(axis=1), w) for labels in (ours, theirs))
         if mine <= NOISE / np.sqrt(len(said)) or other <= 0:
             return weak
@@ -215,19 +192,13 @@ class Recipe(OfLearner):
     def _repair(self, x: Floats, given: Floats, naive: Floats, weight: Floats) -> Floats:
         """Return (n, c) targets."""
         heard = weight @ given > FLAT * weight.sum()
-        p, c = given[:, heard], int(heard.sum())
-        if c < 2:
+        p = given[:, heard]
+        if p.shape[1] < 2:
             return given
-        fold = folds(x, 0)
-        sure = np.empty(len(x))
-        for held in range(FOLDS):
-            learn = fold != held
-            here = _em(x[learn], p[learn], weight[learn], self.steps)[0]
-            sure[~learn] = _posterior(x[learn], here, weight[learn], p[learn], x[~learn]).max(axis=1)
-        self.separation_ = float(np.clip((np.average(sure, weights=weight) - 1 / c) / (1 - 1 / c), 0, 1))
-        repaired, channel = _em(x, p, weight, self.steps)
+        self.separation_ = separation(x, p, weight, self.steps, folds(x, 0))
+        better, channel = repaired(x, p, weight, self.steps)
         self.channel_[np.ix_(heard, heard)] = channel
-        log = (1 - self.separation_) * np.log(naive[:, heard] + TINY) + self.separation_ * np.log(repaired + TINY)
+        log = (1 - self.separation_) * np.log(naive[:, heard] + TINY) + self.separation_ * np.log(better + TINY)
         out = np.zeros_like(given)
         out[:, heard] = softmax(log, axis=1)
         return out
@@ -245,31 +216,3 @@ def _mean_label(weak: WeakLabels, weight: Floats) -> Floats:
     """Return the (c,) weighted mean of the combined label over covered rows."""
     combined, covered = weak.one(weak.prior())
     return np.average(combined[covered], axis=0, weights=weight[covered])
-
-
-def _em(x: Floats, p: Floats, weight: Floats, steps: int) -> tuple[Floats, Floats]:
-    """Return (n, c) labels after so many steps, and the (c, c) channel of the last."""
-    now, channel = p, np.eye(p.shape[1])
-    for _ in range(steps):
-        g = _posterior(x, now, weight, p, x)
-        mass = (g * weight[:, None]).sum(axis=0)
-        channel = (g * weight[:, None]).T @ p / np.maximum(mass, TINY)[:, None]
-        now = g * (p @ channel.T)
-        now = now / now.sum(axis=1, keepdims=True)
-    return now, channel
-
-
-def _posterior(x: Floats, labels: Floats, weight: Floats, p: Floats, at: Floats) -> Floats:
-    """Return (m, c) class probabilities of rows ``at`` by the discriminant that ``labels`` of the rows ``x`` give."""
-    n, d = len(np.unique(distinct(x))), x.shape[1]
-    share = weight / weight.sum()
-    r = labels * share[:, None]
-    mass = np.maximum(r.sum(axis=0), TINY * TINY)
-    mean = r.T @ x / mass[:, None]
-    within = (x * share[:, None]).T @ x - (mean.T * mass) @ mean
-    shrink = min(MOST, TWICE * min(d, n) / (min(d, n) + n))
-    within *= 1 - shrink
-    within[np.diag_indices(d)] += shrink / (1 - shrink) * np.trace(within) / d + FLAT
-    by = cho_solve(cho_factor(within, lower=True), mean.T)
-    constant = np.log(np.maximum(share @ p, TINY * TINY)) - 0.5 * np.einsum("cd,dc->c", mean, by)
-    return np.asarray(softmax(at @ by + constant, axis=1))
