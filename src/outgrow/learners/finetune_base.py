@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -16,12 +16,13 @@ from outgrow.encoders.batching import token_batches
 from outgrow.encoders.hardware import resolve_dtype
 from outgrow.encoders.source import ModelSource
 from outgrow.encoders.tokens import TUNABLE, TokenEncoder
-from outgrow.errors import InputError, NeedsError, StoreError
+from outgrow.errors import InputError, NeedsError
 from outgrow.fingerprints import fingerprint
 from outgrow.learners.finetune_check import check_parameters, rate_for
 from outgrow.learners.finetune_checkpoint import checkpoints, crew, device
+from outgrow.learners.finetune_files import load, save
 from outgrow.learners.finetune_loop import Course, forward, mark, train
-from outgrow.learners.finetune_model import Pooled, build, put_back, write
+from outgrow.learners.finetune_model import Pooled, build, put_back
 from outgrow.learners.objective import Objective, combine, weak_tensor
 from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.needs import Needs
@@ -30,8 +31,6 @@ from outgrow.tasks.rows import INPUTS, Rows, TokenIds
 
 __all__ = ["FineTuned"]
 
-ABOUT = "head.json"
-WEIGHTS = "tuned.safetensors"
 _READING = 4
 
 
@@ -319,26 +318,7 @@ class FineTuned(BaseEstimator):
 
     def save(self, folder: Path) -> None:
         """Write what training changed (safetensors), the tokenizer, and JSON that names the model below it; no text."""
-        from outgrow.store import private_folder, write_json
-
-        check_is_fitted(self, "model_")
-        folder = private_folder(Path(folder))
-        write(self.model_, folder / WEIGHTS)
-        source = self._source()
-        source.tokenizer().save_pretrained(folder / "tokenizer")
-        classes = getattr(self, "classes_", None)
-        about = {
-            "learner": type(self).__name__,
-            "params": self.get_params(deep=False),
-            "model": source.digest(),
-            "outputs": int(self.model_.head.out_features),
-            "dtype": self._dtype(),
-            "classes": None if classes is None else {"names": classes.tolist(), "dtype": classes.dtype.str},
-            "fitted": {k: getattr(self, k) for k in ("penalty_", "n_iter_", "lr_", "fingerprint_")},
-            "loss": self.loss_,
-            "state": self.state_,
-        }
-        write_json(folder / ABOUT, about)
+        save(self, Path(folder))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -351,32 +331,7 @@ class FineTuned(BaseEstimator):
         InputError
             When the model found under its name has other bytes than the one that was trained.
         """
-        from safetensors.torch import load_file
-
-        from outgrow.store import read_json
-
-        folder = Path(folder)
-        if not (folder / ABOUT).is_file() or not (folder / WEIGHTS).is_file():
-            raise StoreError(f"no saved learner there: it needs the files {WEIGHTS} and {ABOUT}")
-        about = read_json(folder / ABOUT)
-        if about["learner"] != cls.__name__:
-            raise StoreError(f"the saved learner is a {about['learner']}, not a {cls.__name__}")
-        made = cls(**about["params"])
-        found = made._source().digest()
-        if found != about["model"]:
-            raise InputError(
-                f"the student was trained on model {made.model!r} with bytes {about['model']}, but {found} is here; get that one"
-            )
-        model = made._build(about["outputs"])
-        put_back(model, load_file(folder / WEIGHTS))
-        made.model_ = model.to(device()).eval()
-        made.state_ = {name: np.asarray(value) for name, value in about["state"].items()}
-        made.loss_ = np.asarray(about["loss"])
-        if about["classes"] is not None:
-            made.classes_ = np.array(about["classes"]["names"], dtype=np.dtype(about["classes"]["dtype"]))
-        for name, value in about["fitted"].items():
-            setattr(made, name, value)
-        return made
+        return cast("Self", load(cls, Path(folder)))
 
 
 def texts_of(X: Any) -> Any:
