@@ -7,7 +7,8 @@ import pytest
 
 from outgrow.errors import InputError, StudyError, TaskError
 from outgrow.store import Store
-from outgrow.studies.ready import load_task, make_ready
+from outgrow.studies.load import load_task
+from outgrow.studies.ready import make_ready
 from outgrow.studies.study import Study, TaskSpec
 from outgrow.tasks.rows import INPUTS
 from outgrow.tasks.task import Task

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from outgrow.studies.ready import Ready
 
 __all__ = ["Rival", "advise", "lost", "reason", "rival", "verdict"]
+
+Floats = NDArray[np.float64]
 
 FEWEST_TRUTHS = 20
 SHIFT = 0.05
@@ -106,12 +108,16 @@ def rival(ready: Ready, works: Sequence[Cellwork], name: str, spec: StudentSpec)
         truth = ready.task.truth_at(teach)
         if len(teach) < FEWEST_TRUTHS or len(np.unique(truth)) < 2 or ready.store.get(work.student) is None:
             continue
-        answers = _direct(ready, spec, work.seed, teach) if name == "direct" else _own(ready, spec, teach)
-        if answers is None:
+        if name == "direct":
+            said = _direct(ready, spec, work.seed)
+            answers, loses = said["teach"], lost(said["teach"], said["transfer"])
+        elif (own := _own(ready, spec, teach)) is None:
             return None
+        else:
+            answers, loses = own, 0.0
         output = ready.outputs(work)[teach]
         rights.append(answers.argmax(axis=1) == truth)
-        less.append(lost(answers, _elsewhere(ready, spec, work.seed)) if name == "direct" else 0.0)
+        less.append(loses)
         students.append(output.argmax(axis=1) == truth)
     if not rights:
         return None
@@ -126,52 +132,44 @@ def rival(ready: Ready, works: Sequence[Cellwork], name: str, spec: StudentSpec)
     return Rival(name, student_name(spec, view_name(spec)), *scores, float(low), float(high), len(rights[0]), wins)
 
 
-def _stored(ready: Ready, key: str, kind: str, make: Any) -> NDArray[np.float64]:
+def _stored(ready: Ready, key: str, kind: str, make: Callable[[], dict[str, Floats]]) -> dict[str, Floats]:
     def write(folder: Path) -> None:
-        np.save(folder / "answers.npy", make())
+        for name, array in make().items():
+            np.save(folder / f"{name}.npy", array)
 
-    return np.asarray(np.load(ready.once(key, kind, write) / "answers.npy", allow_pickle=False))
-
-
-def _direct(ready: Ready, spec: StudentSpec, seed: int, teach: NDArray[np.int64]) -> NDArray[np.float64]:
-    from outgrow.studies.work import learner
-
-    head = learner(learner_spec(spec, view_name(spec), ready.task.kind, seed))
-    rows, table = ready.rows.at(teach), ready.task.truth_table(teach)
-    parts = [head, rows.key(view_name(spec)), table.fingerprint(), code_version("outgrow.forecasts.crossfit")]
-
-    def make() -> NDArray[np.float64]:
-        return out_of_fold(head, rows, table, float(clone(head).fit(rows, table).penalty_))
-
-    return _stored(ready, fingerprint("direct on teach", *parts, environment_key()), "direct on teach", make)
+    folder = ready.once(key, kind, write)
+    return {file.stem: np.load(file, allow_pickle=False) for file in folder.glob("*.npy")}
 
 
-def _elsewhere(ready: Ready, spec: StudentSpec, seed: int) -> NDArray[np.float64]:
-    """Return the (k, c) answers of ``direct`` for the transfer rows."""
+def _direct(ready: Ready, spec: StudentSpec, seed: int) -> dict[str, Floats]:
+    """Return the answers of ``direct``: cross-validated on ``teach`` rows, and for ``transfer`` rows."""
     from outgrow.studies.work import learner
 
     head = learner(learner_spec(spec, view_name(spec), ready.task.kind, seed))
     roles = ready.roles[seed]
     rows, table, there = ready.rows.at(roles.teach), ready.task.truth_table(roles.teach), ready.rows.at(roles.transfer)
-    parts = [head, rows.key(view_name(spec)), table.fingerprint(), there.key(view_name(spec)), environment_key()]
+    view, code = view_name(spec), code_version("outgrow.forecasts.crossfit")
+    parts = [head, rows.key(view), table.fingerprint(), there.key(view), code, environment_key()]
 
-    def make() -> NDArray[np.float64]:
-        return np.asarray(clone(head).fit(rows, table).predict_proba(there))
+    def make() -> dict[str, Floats]:
+        fitted = clone(head).fit(rows, table)
+        taught = out_of_fold(head, rows, table, float(fitted.penalty_))
+        return {"teach": taught, "transfer": np.asarray(fitted.predict_proba(there))}
 
-    return _stored(ready, fingerprint("direct on transfer", *parts), "direct on transfer", make)
+    return _stored(ready, fingerprint("direct on teach and transfer", *parts), "direct", make)
 
 
-def _own(ready: Ready, spec: StudentSpec, teach: NDArray[np.int64]) -> NDArray[np.float64] | None:
+def _own(ready: Ready, spec: StudentSpec, teach: NDArray[np.int64]) -> Floats | None:
     question = ready.asked.get(model_of(spec.encoder))
     if question is None:
         return None
 
-    def make() -> NDArray[np.float64]:
+    def make() -> dict[str, Floats]:
         table: WeakLabels = question.label(ready.rows.at(teach))
-        return table.one(np.full(table.probs.shape[2], 1 / table.probs.shape[2]))[0]
+        return {"answers": table.one(np.full(table.probs.shape[2], 1 / table.probs.shape[2]))[0]}
 
     parts = [question, ready.task.key, teach, environment_key()]
-    return _stored(ready, fingerprint("self on teach", *parts), "self on teach", make)
+    return _stored(ready, fingerprint("self on teach", *parts), "self on teach", make)["answers"]
 
 
 def reason(found: Mapping[str, float]) -> str:

@@ -191,10 +191,10 @@ def choose_ready(
     """Do what :func:`choose` does for a study that is ready; naive must be among its methods."""
     import pandas as pd
 
-    from outgrow.studies.verbs import _work
+    from outgrow.studies.run import do_kinds
 
     _check(ready, costs)
-    ready, plan, failures = _work(ready, {"labels", "student"}, progress, say, processes)
+    ready, plan, failures = do_kinds(ready, {"labels", "student"}, progress, say, processes)
     crossed = _Crossed(ready, plan)
     lines: dict[Names, list[_Line]] = {}
     mute: dict[str, None] = {}

@@ -255,8 +255,8 @@ def _fitted(
 ) -> tuple[Ready, Any]:
     """Fit the students of the first seed that the store lacks; a task that cannot be planned is refused before."""
     from outgrow.studies.ready import make_ready
+    from outgrow.studies.run import do_kinds
     from outgrow.studies.several import Several, read_study
-    from outgrow.studies.verbs import _work
 
     made = read_study(study)
     if isinstance(made, Several):
@@ -267,7 +267,7 @@ def _fitted(
             "rows to label are planned for accuracy, and this is a task of values; label 50 random rows, and `outgrow run` says how "
             "many more would show the gain"
         )
-    ready, plan, failures = _work(ready, {"labels", "student"}, progress, say, processes)
+    ready, plan, failures = do_kinds(ready, {"labels", "student"}, progress, say, processes)
     if failures and not any(ready.store.get(w.student) for w in plan.cells):
         raise StudyError(f"no student could be fitted: {failures[0][1]}")
     for job, error in failures:

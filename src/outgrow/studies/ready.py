@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 from outgrow.errors import LabelsError, StudyError
 from outgrow.fingerprints import fingerprint
 from outgrow.store import Journal, Store, write_json
+from outgrow.studies.load import load_task
 from outgrow.studies.plan import Cellwork, Plan, check_needs, left_out_notes, make_plan, student_name, view_name
-from outgrow.studies.study import Study, TaskSpec, method_of
+from outgrow.studies.study import Study, method_of
 from outgrow.studies.tuned import CURVE, check_tuned
 from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.rows import INPUTS, Rows, View
-from outgrow.tasks.split import ROLES, Roles, sample, split
+from outgrow.tasks.split import ROLES, Roles, split
 from outgrow.tasks.task import Task
 
-__all__ = ["Ready", "load_task", "make_ready"]
+__all__ = ["Ready", "make_ready"]
 
 Say = Callable[[str], None]
 
@@ -175,64 +176,6 @@ class Ready:
             values = np.load(folder / "view.npy", mmap_mode="r", allow_pickle=False)
             rows = Rows(rows.ids, {**rows.views, name: View(values, key)})
         return replace(self, rows=rows)
-
-
-def load_task(spec: TaskSpec, name: str, folder: Path, say: Say) -> tuple[Task, dict[str, Any]]:
-    """Read the task that a study names, and the further views that come with arrays."""
-    extra: dict[str, Any] = {}
-    if spec.packaged is not None:
-        from outgrow.tasks.packaged import packaged, packaged_views
-
-        task = packaged(spec.packaged, say=say)
-    elif spec.arrays is not None:
-        loaded = {k: _array(folder / path, k) for k, path in spec.arrays.items()}
-        extra = {k: loaded.pop(k) for k in list(loaded) if k not in ("inputs", "truth", "groups", "domains")}
-        options = _given(spec, "classes", "kind", "on_conflict")
-        task = Task.from_arrays(
-            loaded["inputs"],
-            loaded.get("truth"),
-            groups=loaded.get("groups"),
-            domains=loaded.get("domains"),
-            name=spec.name or name,
-            **options,
-        )
-    else:
-        options = _given(spec, "id", "group", "name", "kind", "classes", "on_conflict")
-        if spec.hub is not None:
-            task = Task.from_hub(
-                spec.hub, spec.input or "", spec.truth, **options, **_given(spec, "config", "split", "revision")
-            )
-        else:
-            path = Path(spec.file or "").expanduser()
-            path = path if path.is_absolute() else folder / path
-            task = Task.from_file(path, spec.input or "", spec.truth, **options, **_given(spec, "encoding"))
-    if spec.sample is not None and spec.sample < len(task):
-        if extra:
-            raise StudyError("task.sample cannot be used with further views; cut the arrays before")
-        task = sample(task, spec.sample)
-    if spec.packaged is not None:
-        extra = packaged_views(spec.packaged, task)
-    if spec.truth_rows is not None:
-        known = task.ids[task.has_truth]
-        if spec.truth_rows > len(known):
-            raise StudyError(
-                f"task.truth_rows asks for {spec.truth_rows} rows and {len(known)} have truth; ask for fewer"
-            )
-        task = task.hide(np.sort(np.random.default_rng(0).permutation(known)[: spec.truth_rows]))
-    return task, extra
-
-
-def _array(path: Path, what: str) -> Any:
-    try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise StudyError(
-            f"task.arrays.{what}: {path} is no .npy file of numbers or text ({type(error).__name__})"
-        ) from error
-
-
-def _given(spec: TaskSpec, *keys: str) -> dict[str, Any]:
-    return {k: getattr(spec, k) for k in keys if getattr(spec, k) is not None}
 
 
 def make_ready(

@@ -24,7 +24,7 @@ from outgrow.studies.ready import Ready, Say
 from outgrow.studies.results import Results
 from outgrow.studies.work import Context, do
 
-__all__ = ["alone", "carry_out", "do_jobs", "dry_run", "own_folder"]
+__all__ = ["alone", "carry_out", "do_jobs", "do_kinds", "dry_run", "own_folder"]
 
 
 CEILING = "The study asks for a ceiling on teach rows: it is direct, trained on the truth of teach rows; gap and PGR are against it."
@@ -163,6 +163,29 @@ def do_jobs(
                 journal.write("done", kind=job.kind, key=job.key, label=job.label, seconds=round(outcome.seconds, 3))
             tick(job.label)
     return failures
+
+
+def do_kinds(
+    ready: Ready, kinds: Collection[str], progress: bool, say: Say, processes: int | None = None
+) -> tuple[Ready, Plan, list[tuple[Job, str]]]:
+    """Do a study's jobs of some kinds only, such as labels and students without a reference or a score.
+
+    Returns
+    -------
+    ready : Ready
+        With its views.
+    plan : Plan
+        The whole one.
+    failures : list
+        As :func:`do_jobs` returns them.
+    """
+    journal = Journal(ready.store.root / "logs" / f"{ready.task.key}.jsonl")
+    ready.lay_down()
+    failures, first = label_first(ready, journal, say)
+    ready = ready.encode_views(progress=progress, say=say, journal=None)
+    plan = ready.plan()
+    wanted = replace(plan, jobs=tuple(j for j in plan.jobs if j.kind in kinds))
+    return ready, plan, do_jobs(ready, wanted, journal, processes or _cores(), progress, say, failures, first)
 
 
 def _write(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from outgrow.errors import InputError, StoreError, nearest
-from outgrow.store import Journal, Store, atomic_write, folder_bytes
+from outgrow.store import Store, atomic_write, folder_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,23 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "clean", "fetch", "forecast", "inventory", "label", "predict", "write_table"]
 
 KINDS = ("methods", "forecasts", "audits", "claims", "encoders", "supervisors", "packaged", "runs")
-
-
-def _work(
-    ready: Ready, kinds: set[str], progress: bool, say: Say, processes: int | None = None
-) -> tuple[Ready, Any, list[Any]]:
-    """Do the jobs of some kinds; return what is ready, the plan, and failures."""
-    from dataclasses import replace
-
-    from outgrow.studies.run import _cores, do_jobs, label_first
-
-    journal = Journal(ready.store.root / "logs" / f"{ready.task.key}.jsonl")
-    ready.lay_down()
-    failures, first = label_first(ready, journal, say)
-    ready = ready.encode_views(progress=progress, say=say, journal=None)
-    plan = ready.plan()
-    wanted = replace(plan, jobs=tuple(j for j in plan.jobs if j.kind in kinds))
-    return ready, plan, do_jobs(ready, wanted, journal, processes or _cores(), progress, say, failures, first)
 
 
 def forecast(
@@ -53,8 +36,9 @@ def forecast(
     import pandas as pd
 
     from outgrow.studies.gather import pooled_forecasts
+    from outgrow.studies.run import do_kinds
 
-    ready, plan, failures = _work(ready, {"labels", "student"}, progress, say, processes)
+    ready, plan, failures = do_kinds(ready, {"labels", "student"}, progress, say, processes)
     groups: dict[tuple[str, ...], list[Any]] = {}
     for work in plan.cells:
         if ready.store.get(work.student) is not None:
@@ -76,11 +60,12 @@ def label(
         What can be said of the labels without truth.
     errors : list of str
     """
+    from outgrow.studies.run import do_kinds
     from outgrow.supervisors import quality
     from outgrow.tasks.labels import WeakLabels
 
     seed = ready.study.seeds[0]
-    ready, plan, failures = _work(ready, {"labels"}, progress, say, processes)
+    ready, plan, failures = do_kinds(ready, {"labels"}, progress, say, processes)
     keys = dict.fromkeys(k for (_, s), ks in plan.labels.items() if s == seed for k in ks)
     tables = [WeakLabels.load(ready.store.path(k)) for k in keys if ready.store.get(k) is not None]
     errors = [f"{job.label}: {error}" for job, error in failures]
