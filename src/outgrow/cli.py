@@ -211,7 +211,8 @@ def forecast(study: StudyFile, out: Table = None, processes: Processes = None, a
 def choose(
     study: StudyFile,
     cost: Annotated[
-        list[str] | None, typer.Option(help="SUPERVISOR=MONEY for one label; may be repeated.", show_default=False)
+        list[str] | None,
+        typer.Option(help="SUPERVISOR=MONEY or truth=MONEY for one label; may be repeated.", show_default=False),
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page there.")] = None,
     run: Annotated[

@@ -66,7 +66,8 @@ def test_the_page_is_whole(made: tuple[Choice, Results], tmp_path: Path) -> None
     assert "trained on the truth of the teach rows" in html
     assert "Forecast against outcome" not in render_choice(choice)
     assert "nan" not in html.lower().replace("finance", "")
-    assert "gain a unit of money" in html
+    assert "points for a unit of money" in html
+    assert "Gain for money" in html
 
 
 def test_the_terminal_table(made: tuple[Choice, Results]) -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from outgrow.errors import InputError, LabelsError, TaskError
-from outgrow.tasks.labels import Source, WeakLabels, check_names, class_codes
+from outgrow.tasks.classes import check_names, class_codes
+from outgrow.tasks.labels import Source, WeakLabels
 
 
 def table(n=6, m=2, c=3, seed=0, share=0.7, classes=("a", "b", "c")):

@@ -44,17 +44,23 @@ def print_choice(choice: Choice, console: Console) -> None:
     grid.add_column("method on student, taught by", overflow="fold")
     grid.add_column("expected gain", justify="right", no_wrap=True)
     if priced:
-        grid.add_column("points a unit of money", justify="right")
+        grid.add_column("cost", justify="right")
     grid.add_column("why", overflow="fold")
     for row in choice.table.head(MOST).to_dict("records"):
         names = [clip(clean(str(row[k])), 40) for k in ("method", "student", "supervisor")]
         cells: list[str | Text] = [str(row["rank"]), Text(f"{names[0]} on {names[1]}, {names[2]}"), _gain(row)]
         if priced:
-            cells.append(_number(row["gain_per_money"]))
+            cells.append("" if not math.isfinite(row["cost"]) else f"{row['cost']:,.4g}")
         grid.add_row(*cells, Text(clean(str(row["reason"])), "dim"))
     console.print(grid, width=width, soft_wrap=False)
     if len(choice.table) > MOST:
         console.print(f"and {len(choice.table) - MOST} more: --json lists all")
+    if choice.money:
+        console.print()
+        say("By expected gain for money, in points of accuracy for a unit of it:")
+        for place, way in enumerate(choice.money[:MOST], 1):
+            span = f"{_points(way.per_money)} [{_points(way.low)}, {_points(way.high)}]"
+            say(f"{place}. {clean(way.way)}: {span}, for {way.cost:,.4g} in all")
     if len(choice.rivals):
         console.print()
     for rival in choice.rivals:
@@ -77,5 +83,5 @@ def _gain(row: dict[Any, Any]) -> str:
     return f"{100 * row['gain']:+.1f} [{100 * row['gain_low']:+.1f}, {100 * row['gain_high']:+.1f}]"
 
 
-def _number(value: float) -> str:
-    return "" if not math.isfinite(value) else f"{100 * value:+.3g}"
+def _points(value: float) -> str:
+    return f"{100 * value:+.3g}"

@@ -64,6 +64,8 @@ def choice_page(choice: Choice, results: Results | None = None) -> Page:
     """
     lines = choice.table.to_dict("records")
     sections = [Section("ranking", "Ranked without truth", (), (), (_ranking(lines),))]
+    if choice.money:
+        sections.append(Section("money", "Gain for money", (), (), (_money(choice),)))
     if choice.rivals:
         sections.append(Section("rivals", "Without weak labels", (), (), (_rivals(choice),)))
     notes = [*choice.notes, *(f"Failed: {error}" for error in choice.errors)]
@@ -105,13 +107,25 @@ def _span(line: Mapping[str, Any], what: str, told: bool = True) -> str:
 
 def _ranking(lines: list[dict[Any, Any]]) -> Table:
     priced = any(math.isfinite(line["cost"]) for line in lines)
-    columns = ("rank", "row", "expected gain", "expected PGR", *(("gain a unit of money",) if priced else ()), "why")
+    columns = ("rank", "row", "expected gain", "expected PGR", *(("cost",) if priced else ()), "why")
     rows = []
     for line in lines:
-        money = (signed(line["gain_per_money"]) if math.isfinite(line["gain_per_money"]) else "",) if priced else ()
+        money = (f"{line['cost']:,.4g}" if math.isfinite(line["cost"]) else "",) if priced else ()
         spans = _span(line, "gain", bool(line["told"])), _span(line, "pgr")
         rows.append((str(line["rank"]), _label(line), *spans, *money, str(line["reason"])))
-    return Table(columns, tuple(rows), "Gains in accuracy.", frozenset({"rank", "expected gain", "expected PGR"}))
+    return Table(
+        columns, tuple(rows), "Gains in accuracy.", frozenset({"rank", "expected gain", "expected PGR", "cost"})
+    )
+
+
+def _money(choice: Choice) -> Table:
+    rows = []
+    for place, way in enumerate(choice.money, 1):
+        points = [f"{100 * v:+.3g}" for v in (way.per_money, way.low, way.high)]
+        rows.append((str(place), way.way, f"{way.cost:,.4g}", f"{points[0]} [{points[1]}, {points[2]}]"))
+    words = "Points of accuracy over the line's own supervisor for a unit of money, with the forecast's 90 % interval."
+    columns = ("place", "what is bought", "cost", "points for a unit of money")
+    return Table(columns, tuple(rows), words, frozenset({"place", *columns[2:]}))
 
 
 def _rivals(choice: Choice) -> Table:

@@ -24,6 +24,7 @@ from outgrow.forecasts.forecast import FEWEST
 from outgrow.forecasts.statistics import Witness, statistics
 from outgrow.store import Store, read_json
 from outgrow.studies.advise import Rival, advise, reason, rival
+from outgrow.studies.money import Bargain, bargains, check_costs, per_money, prices, spent_on
 from outgrow.studies.plan import Cellwork, Plan, learner_spec, student_name, view_name
 from outgrow.studies.ready import Ready, Say, make_ready
 from outgrow.studies.study import Study, method_of
@@ -50,6 +51,8 @@ COLUMNS = (
     "reason",
     "cost",
     "gain_per_money",
+    "money_low",
+    "money_high",
     "score",
 )
 Names = tuple[str, str, str]
@@ -74,6 +77,8 @@ class Choice:
         The same in a sentence.
     notes, errors : tuple of str
         What was left out and why; jobs that failed.
+    money : tuple of Bargain
+        What costs money, ranked by expected gain for a unit of it; empty where no price is known.
     """
 
     name: str
@@ -83,6 +88,7 @@ class Choice:
     headline: str
     notes: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
+    money: tuple[Bargain, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON value."""
@@ -95,6 +101,7 @@ class Choice:
             "advice": self.advice,
             "headline": self.headline,
             "choice": lines,
+            "money": [b.as_dict() for b in self.money],
             "rivals": [r.as_dict() for r in self.rivals],
             "notes": list(self.notes),
             "errors": list(self.errors),
@@ -123,7 +130,8 @@ def choose(
     views : mapping, optional
         Further matrices (N, d) of the task's rows, by view name.
     costs : mapping of str to float, optional
-        Supervisor's name (a line of the study) -> money for one label.
+        Supervisor's name (a line of the study) -> money for one label, in place of what its label tables say; ``"truth"`` -> money for
+        one true label.
     processes : int, optional
         Worker processes; default one a core.
 
@@ -153,26 +161,6 @@ def choose(
         if s.finetune is not None
     ]
     return replace(found, notes=(*left, *found.notes))
-
-
-def prices(given: Sequence[str]) -> dict[str, float]:
-    """Read costs as the command line gives them, ``NAME=MONEY``.
-
-    Raises
-    ------
-    StudyError
-        No name, or no number.
-    """
-    found = {}
-    for text in given:
-        name, _, money = text.rpartition("=")
-        try:
-            found[name] = float(money)
-        except ValueError:
-            name = ""
-        if not name:
-            raise StudyError(f"--cost is SUPERVISOR=MONEY for one label, such as crowd=0.02, not {text!r}")
-    return found
 
 
 def with_naive(methods: Sequence[Any]) -> list[Any]:
@@ -215,12 +203,10 @@ def choose_ready(
     if not lines:
         raise InputError(next(iter(mute), errors[0] if errors else "there is nothing to choose from"))
     ranked = sorted((_pool(names, found) for names, found in lines.items()), key=lambda line: -line["score"])
-    rows = np.mean([len(r.transfer) for r in ready.roles.values()])
+    paid = spent_on(ready, plan, costs)
     for place, line in enumerate(ranked, 1):
         line["rank"] = place
-        price = (costs or {}).get(line["supervisor"])
-        line["cost"] = math.nan if price is None else float(price * rows)
-        line["gain_per_money"] = line["gain"] / line["cost"] if line["cost"] > 0 else math.nan
+        line |= per_money(line, paid.get(line["supervisor"]))
     best = ranked[0]
     chosen = [w for w in plan.cells if tuple(w.cell[k] for k in ("supervisor", "student", "method")) == _names(best)]
     found = [rival(ready, chosen, name, spec) for name in ("direct", "self") for spec in ready.study.students]
@@ -228,7 +214,8 @@ def choose_ready(
     advice, headline = advise(best, ranked, rivals)
     table = pd.DataFrame([{c: line[c] for c in COLUMNS} for line in ranked], columns=list(COLUMNS))
     notes = tuple(dict.fromkeys([*ready.notes, *mute]))
-    return Choice(ready.study.name, table, rivals, advice, headline, notes, tuple(errors))
+    ways = bargains(ranked, rivals, costs)
+    return Choice(ready.study.name, table, rivals, advice, headline, notes, tuple(errors), ways)
 
 
 def _names(line: Mapping[str, Any]) -> Names:
@@ -243,13 +230,7 @@ def _check(ready: Ready, costs: Mapping[str, float] | None) -> None:
     fewest = min(len(r.transfer) for r in ready.roles.values())
     if fewest < FEWEST:
         raise StudyError(f"choose needs at least {FEWEST} transfer rows, and there are {fewest}; give the split more")
-    for name, price in (costs or {}).items():
-        if name not in ready.groups:
-            raise StudyError(
-                f"a cost is given for {name!r}, which is no line of the study's supervisors: {', '.join(ready.groups)}"
-            )
-        if not (isinstance(price, int | float) and math.isfinite(price) and price >= 0):
-            raise StudyError(f"the cost of {name!r} is {price!r}; give the money for one label, from 0")
+    check_costs(costs, list(ready.groups))
 
 
 @dataclass(frozen=True)

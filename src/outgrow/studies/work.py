@@ -101,7 +101,8 @@ def build_method(spec: Mapping[str, Any], head: Mapping[str, Any]) -> Any:
 def do_labels(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
     """Fit one supervisor where it needs that, and label all rows of the task; or put a price beside labels that are there."""
     if "priced" in spec:
-        return _price(spec, context, folder)
+        _price(spec, context, folder)
+        return
     supervisor = context.supervisors.get(spec["supervisor"])
     if supervisor is None:
         from outgrow.supervisors.factory import supervisor as build

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from outgrow.errors import LabelsError, TaskError, nearest
 from outgrow.supervisors.protocol import name_codes
-from outgrow.tasks.labels import SUM_TOLERANCE, check_names
+from outgrow.tasks.classes import SUM_TOLERANCE, check_names
 
-__all__ = ["Reading", "column_of", "empty", "read_labels", "read_probs", "read_values"]
+__all__ = ["Reading", "column_of", "empty", "read_costs", "read_labels", "read_probs", "read_values"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +167,26 @@ def read_values(columns: Mapping[str, Any], column: str, cells: Sequence[str], w
     """
     values = _floats(column_of(columns, column, _table(who)), column, cells, who)
     return Reading(values[:, None], ~np.isnan(values), None)
+
+
+def read_costs(columns: Mapping[str, Any], column: str, cells: Sequence[str], who: str) -> NDArray[np.float64]:
+    """Read a column of money paid by line; every line needs a number from 0, also one whose label is empty.
+
+    Raises
+    ------
+    LabelsError
+        A cell that is empty, no number, negative or infinite.
+    """
+    out = np.empty(len(cells))
+    for at, value in enumerate(column_of(columns, column, _table(who))):
+        if empty(value):
+            raise LabelsError(f"{cells[at]} has no cost in column {column!r}; write 0 where nothing was paid")
+        number = None if isinstance(value, str) and value.strip().endswith("%") else _number(value)
+        if number is None or not np.isfinite(number) or number < 0:
+            what = "no number" if number is None else f"{number:g}"
+            raise LabelsError(f"the cost in column {column!r} at {cells[at]} is {what}; give money as a number from 0")
+        out[at] = number
+    return out
 
 
 def _pairs(

@@ -5,11 +5,14 @@ r"""Entries of a study file become supervisors; the one table of kinds.
     {probe: wordllama}                      a probe on a view; options: penalty, folds, name
     {rules: vader, classes: [neg, pos]}     a packaged lexicon; which classes stand for negative and positive
     {rules: my_rules:votes}                 a function of a module, or a list of them; option: name
-    {file: weak.csv, id: ticket, label: guess}     options: probs, value, source, by, least, encoding, name
+    {file: weak.csv, id: ticket, label: guess}     options: probs, value, source, by, least, cost, encoding, name
     {prompt: smollm2, template: "Review: {input}\nSentiment:", words: {neg: bad, pos: good}}
                                             a language model that is asked; options: calibration, prior, least, max_tokens, revision, name
     {debate: smollm2, judge: wordllama}     weak judges who read debates of a language model with itself; options: question, words, turns,
                                             judges, tokens, folds, name
+    {stockfish: 4}                          a chess engine that looks so many half-moves ahead; options: engine, name
+
+Every kind takes ``cost``, the money for one label; a file also the name of the column that says it line by line.
 
 A third party adds a kind by an entry point of the group ``outgrow.supervisors``: a function
 ``make(value, *, classes, kind, names, **options) -> Supervisor``.
@@ -18,6 +21,7 @@ A third party adds a kind by an entry point of the group ``outgrow.supervisors``
 from __future__ import annotations
 
 import importlib
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
@@ -35,7 +39,8 @@ GROUP = "outgrow.supervisors"
 def kinds() -> dict[str, Any]:
     """Return the kinds of supervisor a study may name: ours, and those of installed entry points (not loaded)."""
     theirs = {point.name: point for point in entry_points(group=GROUP)}
-    return {**theirs, "probe": _probe, "rules": _rules, "file": _file, "prompt": _prompt, "debate": _debate}
+    ours = {"probe": _probe, "rules": _rules, "file": _file, "prompt": _prompt, "debate": _debate}
+    return {**theirs, **ours, "stockfish": _stockfish}
 
 
 def supervisor(
@@ -75,6 +80,7 @@ def supervisor(
             raise StudyError(f"a supervisor is of one kind, and this entry names {named}; write two entries")
         key = next(iter(given), "")
         raise StudyError(f"a supervisor cannot be of the kind {key!r}{nearest(key, table)}")
+    _check_cost(named[0], given)
     value = given.pop(named[0])
     make = table[named[0]]
     known = None if classes is None else [str(c) for c in classes]
@@ -92,10 +98,24 @@ def supervisor(
 _OPTIONS: Mapping[str, tuple[str, ...]] = {
     "probe": ("penalty", "folds", "name"),
     "rules": ("classes", "name"),
-    "file": ("id", "label", "probs", "value", "source", "by", "least", "encoding", "name"),
+    "file": ("id", "label", "probs", "value", "source", "by", "least", "cost", "encoding", "name"),
     "prompt": ("template", "words", "calibration", "prior", "least", "max_tokens", "revision", "name"),
     "debate": ("judge", "question", "words", "turns", "judges", "tokens", "folds", "name"),
+    "stockfish": ("engine", "name"),
 }
+
+
+def _check_cost(kind: str, given: dict[str, Any]) -> None:
+    """Refuse a cost that is no money, and leave it to files alone: what others say does not depend on its price."""
+    if "cost" not in given:
+        return
+    cost = given["cost"]
+    number = isinstance(cost, int | float) and not isinstance(cost, bool)
+    if not (number and math.isfinite(cost) and cost >= 0) and not (kind == "file" and isinstance(cost, str) and cost):
+        column = ", or a column of the file" if kind == "file" else "; only a file has a column of costs"
+        raise StudyError(f"the cost of a supervisor is money for one label, a number from 0, not {cost!r}{column}")
+    if kind != "file":
+        del given["cost"]
 
 
 def _probe(value: Any, options: dict[str, Any], *, kind: str, **_: Any) -> Supervisor:
@@ -207,6 +227,16 @@ def _debate(value: Any, options: dict[str, Any], *, classes: list[str] | None, k
     given = dict(options)
     made = DebateSupervisor(value, str(given.pop("judge", "wordllama")), title=given.pop("name", None), **given)
     made.check(classes or [])
+    return made
+
+
+def _stockfish(value: Any, options: dict[str, Any], *, classes: list[str] | None, kind: str, **_: Any) -> Supervisor:
+    from outgrow.supervisors.stockfish import StockfishSupervisor
+
+    if kind == "value":
+        raise StudyError("stockfish says whether a chess move is right, and this task has values; name another supervisor")
+    made = StockfishSupervisor(value, classes, options.get("engine"), options.get("name"))
+    made.check()
     return made
 
 

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 
 from outgrow.errors import LabelsError, TaskError, nearest
 from outgrow.fingerprints import fingerprint
-from outgrow.supervisors.cells import Reading, column_of, empty, read_labels, read_probs, read_values
+from outgrow.supervisors.cells import Reading, column_of, empty, read_costs, read_labels, read_probs, read_values
 from outgrow.supervisors.protocol import inputs_seen
 from outgrow.tasks.labels import Source, WeakLabels
 from outgrow.tasks.rows import Rows
@@ -50,6 +50,9 @@ class FileSupervisor(BaseEstimator):
         "order" takes the k-th line for row k and needs as many lines as the task has rows.
     least : float
         The least share of rows that must find a line; lower it for labels that cover few rows.
+    cost : float or str, optional
+        Money for one label, or the column that says what was paid for each line (also one without a label). Kept with the labels as
+        ``WeakLabels.costs``; part of no fingerprint.
     encoding : str, optional
         Of a text file that is neither UTF-8 nor marked, e.g. "cp1252".
     name : str
@@ -77,6 +80,7 @@ class FileSupervisor(BaseEstimator):
         names: Sequence[str] | None = None,
         by: Literal["id", "order"] = "id",
         least: float = 0.5,
+        cost: float | str | None = None,
         encoding: str | None = None,
         name: str = "file",
     ):
@@ -90,6 +94,7 @@ class FileSupervisor(BaseEstimator):
         self.names = names
         self.by = by
         self.least = least
+        self.cost = cost
         self.encoding = encoding
         self.name = name
 
@@ -112,7 +117,7 @@ class FileSupervisor(BaseEstimator):
         TaskError
             The file cannot be read, or lacks a column (the nearest is named).
         LabelsError
-            Ids that stand twice, a join that mostly fails, and cells that are no labels.
+            Ids that stand twice, a join that mostly fails, cells that are no labels, and costs that are no money.
         """
         columns, where = self._columns()
         names = self._names(rows)
@@ -120,6 +125,7 @@ class FileSupervisor(BaseEstimator):
         place, lines = self._order(n, names, where) if self.by == "order" else self._join(columns, names, where)
         cells = self._lines(columns, n, where)
         read = self._read(columns, rows, cells)
+        money = read_costs(columns, self.cost, cells, self.name) if isinstance(self.cost, str) else None
         who = [""] * n if self.source is None else [_text(v) for v in column_of(columns, self.source, where)]
         annotators = self._annotators(who, where)
         self._once(place, who, cells, names, where)
@@ -128,7 +134,8 @@ class FileSupervisor(BaseEstimator):
             say(self.report_)
         content = fingerprint("file", read.probs, read.covered, read.classes, place, who, len(names))
         tables = [
-            self._table(rows, read, place, np.array([w == a for w in who]), a, content, len(names)) for a in annotators
+            self._table(rows, read, place, np.array([w == a for w in who]), a, content, len(names), money)
+            for a in annotators
         ]
         return WeakLabels.stack(tables)
 
@@ -146,6 +153,7 @@ class FileSupervisor(BaseEstimator):
             given.pop("table")
             content = {c: [_text(v) for v in values] for c, values in self._columns()[0].items()}
         names = given.pop("names")
+        given.pop("cost")
         return fingerprint("file", type(self), content, given, None if names is None else [str(x) for x in names])
 
     # ---- reading ----
@@ -286,6 +294,7 @@ class FileSupervisor(BaseEstimator):
         annotator: str,
         content: str,
         size: int,
+        money: NDArray[np.float64] | None,
     ) -> WeakLabels:
         use = mine & (place >= 0)
         probs = np.zeros((size, read.probs.shape[1]))
@@ -297,9 +306,14 @@ class FileSupervisor(BaseEstimator):
         if len(outside):
             raise LabelsError(f"row {outside[0]} has no own id: names= has {size} entries; give Task.names")
         source = Source(name, None, (), fingerprint(content, annotator))
-        return WeakLabels.from_probs(
+        table = WeakLabels.from_probs(
             probs[rows.ids], read.classes, ids=rows.ids, covered=covered[rows.ids], source=source
         )
+        if money is not None:
+            costs = np.zeros(size)
+            costs[place[use]] = money[use]
+            return table.priced(costs[rows.ids])
+        return table if self.cost is None else table.priced(float(self.cost))
 
 
 def _text(value: Any) -> str:

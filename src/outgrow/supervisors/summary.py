@@ -89,6 +89,7 @@ class Quality:
         agreement : mean over the other sources of the share of common rows with the same class.
         share(CLASS) : share of its rows on which it names the class.
         flags : codes, separated by commas.
+        cost, cost_per_label : money paid for these rows, and for each label given; only where some supervisor's price is known.
 
         A value task has, from ``named_classes`` on, instead: mean, sd, low, high, agreement (mean correlation), flags.
         """
@@ -187,6 +188,7 @@ def _of_classes(weak: WeakLabels, prior: NDArray[np.float64] | None) -> Quality:
                 "confidence": _mean(weak.probs[mine, j].max(axis=1)),
                 "agreement": _others(agreement, j),
                 **{f"share({c})": float(s) if counts[j] else None for c, s in zip(classes, shares[j])},
+                **_money(weak, j),
                 "flags": ", ".join(f.code for f in found),
             }
         )
@@ -238,6 +240,15 @@ def _class_flags(
     return [Flag(name, "leans", sentence)]
 
 
+def _money(weak: WeakLabels, j: int) -> dict[str, float | None]:
+    """Return what source j cost, where anybody's price is known."""
+    if weak.paid is None:
+        return {}
+    one = weak.source(j)
+    count = int(one.covered.sum())
+    return {"cost": one.paid, "cost_per_label": None if one.paid is None or not count else one.paid / count}
+
+
 def _of_values(weak: WeakLabels) -> Quality:
     n, m, _ = weak.probs.shape
     values, covered = weak.probs[:, :, 0], weak.covered
@@ -272,6 +283,7 @@ def _of_values(weak: WeakLabels) -> Quality:
                 "low": float(v.min()) if len(v) else None,
                 "high": float(v.max()) if len(v) else None,
                 "agreement": _others(agreement, j),
+                **_money(weak, j),
                 "flags": ", ".join(f.code for f in found),
             }
         )

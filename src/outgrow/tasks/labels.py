@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from outgrow.errors import LabelsError, nearest
+from outgrow.errors import LabelsError
 from outgrow.fingerprints import fingerprint
-from outgrow.tasks.inputs import is_missing, quoted
+from outgrow.tasks.classes import check_classes, check_names, check_probs, class_codes
+from outgrow.tasks.costs import check_costs, paid, side_by_side, spread
 from outgrow.tasks.rows import _index, positions
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Source", "WeakLabels", "check_names"]
-
-SUM_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -61,11 +60,14 @@ class WeakLabels:
         The task's classes, always all of them, in the task's order. None for a value task.
     sources : tuple of Source
         One per supervisor.
+    costs : ndarray of shape (n, m), optional
+        Money paid for each label; a column of NaN where a supervisor's price is not known. Part of no fingerprint: what is learned from
+        labels does not depend on their price.
 
     Raises
     ------
     LabelsError
-        When shapes disagree, or a covered entry is not finite or its probabilities do not sum to one.
+        When shapes disagree, a covered entry is not finite or its probabilities do not sum to one, or a cost is no money.
     """
 
     ids: NDArray[np.int64]
@@ -73,6 +75,7 @@ class WeakLabels:
     covered: NDArray[np.bool_]
     classes: NDArray[Any] | None
     sources: tuple[Source, ...]
+    costs: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         probs = np.asarray(self.probs, dtype=np.float64)
@@ -95,14 +98,16 @@ class WeakLabels:
                 f"the label table has {probs.shape[2]} columns of probabilities for {len(self.classes)} classes"
             )
         if self.classes is not None:
-            _check_classes(np.asarray(self.classes))
+            check_classes(np.asarray(self.classes))
             object.__setattr__(self, "classes", np.asarray(self.classes))
         if self.classes is None and probs.shape[2] != 1:
             raise LabelsError(f"labels of a value task have one number a row, not {probs.shape[2]}")
         probs = np.where(covered[:, :, None], probs, 1.0 / probs.shape[2] if self.classes is not None else 0.0)
-        _check_probs(probs, covered, ids, self.classes, self.sources)
+        check_probs(probs, covered, ids, self.classes, self.sources)
         for name, value in (("probs", probs), ("covered", covered), ("ids", ids)):
             object.__setattr__(self, name, value)
+        if self.costs is not None:
+            object.__setattr__(self, "costs", check_costs(self.costs, covered.shape, ids, self.sources))
 
     # --- making ------------------------------------------------------------------------------------------------------------------
 
@@ -175,7 +180,24 @@ class WeakLabels:
             np.concatenate([t.covered for t in tables], axis=1),
             first.classes,
             tuple(s for t in tables for s in t.sources),
+            side_by_side(tables),
         )
+
+    def priced(self, cost: ArrayLike) -> WeakLabels:
+        """Return the same labels with what they cost.
+
+        Parameters
+        ----------
+        cost : float, array of shape (n,) or (n, m)
+            A number is the price of one label, paid on the rows that a supervisor covers; an array says the money of every row, also where
+            somebody was paid and abstained.
+
+        Raises
+        ------
+        LabelsError
+            A negative or infinite cost, text, or another number of rows.
+        """
+        return replace(self, costs=spread(cost, self.covered))
 
     def relabel(self, probs: ArrayLike, covered: ArrayLike | None = None, name: str = "relabelled") -> WeakLabels:
         """Return the same rows with one new source."""
@@ -206,7 +228,8 @@ class WeakLabels:
     def __getitem__(self, rows: Any) -> WeakLabels:
         """Take rows by position: an integer array, a mask or a slice."""
         index = _index(rows, len(self))
-        return self._unchecked(self.ids[index], self.probs[index], self.covered[index], self.sources)
+        costs = None if self.costs is None else self.costs[index]
+        return self._unchecked(self.ids[index], self.probs[index], self.covered[index], self.sources, costs)
 
     def at(self, ids: ArrayLike) -> WeakLabels:
         """Take rows by id, in the order given.
@@ -221,13 +244,14 @@ class WeakLabels:
     def source(self, *which: int) -> WeakLabels:
         """Return the columns of some supervisors."""
         columns = list(which)
-        return self._unchecked(
-            self.ids, self.probs[:, columns], self.covered[:, columns], tuple(self.sources[j] for j in columns)
-        )
+        costs = None if self.costs is None else self.costs[:, columns]
+        sources = tuple(self.sources[j] for j in columns)
+        return self._unchecked(self.ids, self.probs[:, columns], self.covered[:, columns], sources, costs)
 
-    def _unchecked(self, ids: Any, probs: Any, covered: Any, sources: tuple[Source, ...]) -> WeakLabels:
+    def _unchecked(self, ids: Any, probs: Any, covered: Any, sources: tuple[Source, ...], costs: Any) -> WeakLabels:
         made = object.__new__(WeakLabels)
         values = {"ids": ids, "probs": probs, "covered": covered, "classes": self.classes, "sources": sources}
+        values["costs"] = costs
         for name, value in values.items():
             object.__setattr__(made, name, value)
         return made
@@ -238,6 +262,11 @@ class WeakLabels:
     def any_covered(self) -> NDArray[np.bool_]:
         """(n,) whether any supervisor covers a row."""
         return np.asarray(self.covered.any(axis=1))
+
+    @property
+    def paid(self) -> float | None:
+        """Money that these labels cost together; None where no supervisor's price is known."""
+        return paid(self.costs)
 
     def one(self, prior: ArrayLike | None = None) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Combine the supervisors into one label a row: the mean over those that cover it, the prior where none does.
@@ -314,6 +343,8 @@ class WeakLabels:
             data["probability"] = np.where(self.covered, self.probs.max(axis=2), np.nan).ravel()
             for j, name in enumerate(self.classes):
                 data[f"p({name})"] = np.where(self.covered, self.probs[:, :, j], np.nan).ravel()
+        if self.costs is not None:
+            data["cost"] = self.costs.ravel()
         return pd.DataFrame(data)
 
     def save(self, folder: Path) -> None:
@@ -324,6 +355,8 @@ class WeakLabels:
         np.save(folder / "ids.npy", self.ids)
         np.save(folder / "probs.npy", self.probs)
         np.save(folder / "covered.npy", self.covered)
+        if self.costs is not None:
+            np.save(folder / "costs.npy", self.costs)
         write_json(
             folder / "labels.json",
             {
@@ -346,80 +379,9 @@ class WeakLabels:
         sources = tuple(Source(s["name"], s["view"], tuple(s["taught"]), s["key"]) for s in about["sources"])
         names = about["classes"]
         classes = None if names is None else np.array(names, dtype=np.dtype(about["dtype"]))
-        return cls(ids, probs, covered, classes, sources)
-
-
-def _check_classes(classes: NDArray[Any]) -> None:
-    names = [str(c) for c in classes.tolist()]
-    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
-    if twice is not None:
-        raise LabelsError(f"class {quoted(twice)} is there twice; each class needs its own name")
-
-
-def _check_probs(probs: NDArray, covered: NDArray, ids: NDArray, classes: Any, sources: tuple[Source, ...]) -> None:
-    bad = covered & ~np.isfinite(probs).all(axis=2)
-    if bad.any():
-        i, j = np.argwhere(bad)[0]
-        raise LabelsError(
-            f"supervisor {sources[j].name!r} gives a label that is not finite on row {ids[i]}; abstain there instead"
-        )
-    if classes is None:
-        return
-    total = probs.sum(axis=2)
-    wrong = covered & ((np.abs(total - 1) > SUM_TOLERANCE) | (probs < -1e-9).any(axis=2))
-    if wrong.any():
-        i, j = np.argwhere(wrong)[0]
-        rows = wrong.any(axis=1).sum()
-        if 99 <= total[i, j] <= 101 and (probs >= 0).all():
-            raise LabelsError(
-                f"labels of supervisor {sources[j].name!r} look like percentages (row {ids[i]} sums to {total[i, j]:g}); divide them by 100"
-            )
-        raise LabelsError(
-            f"probabilities of supervisor {sources[j].name!r} on row {ids[i]} sum to {total[i, j]:.4g}, lowest {probs[i, j].min():.4g} "
-            f"({rows} such rows); each row must be non-negative and sum to one"
-        )
-
-
-def class_codes(names: Sequence[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
-    """Translate class names to their index, -1 for an abstention (None, empty text, NaN).
-
-    Raises
-    ------
-    LabelsError
-        For a name that is no class, and for a list in one cell.
-    """
-    lookup = {c: i for i, c in enumerate(classes.tolist())}
-    text = {str(c): i for i, c in enumerate(classes.tolist())}
-    codes = np.full(len(names), -1, dtype=np.int64)
-    for row, name in enumerate(names):
-        if isinstance(name, list | tuple | set | np.ndarray):
-            raise LabelsError(
-                f"the label of row {row} is a list; one task has one label a row, so run one task per label"
-            )
-        if is_missing(name):
-            continue
-        code = lookup.get(name, text.get(str(name), -1))
-        if code < 0:
-            check_names([name], classes, f"row {row}")
-        codes[row] = code
-    return codes
-
-
-def check_names(names: Iterable[Any], classes: Iterable[Any], where: str) -> None:
-    """Raise when a name is not a class, saying which is meant when they differ by case or spaces only."""
-    known = [str(c) for c in classes]
-    folded = {k.strip().casefold(): k for k in known}
-    for name in names:
-        if str(name) in known:
-            continue
-        twin = folded.get(str(name).strip().casefold())
-        if twin is not None:
-            raise LabelsError(
-                f"label {quoted(str(name))} at {where} differs from class {twin!r} by case or spaces only; write it the same way"
-            )
-        raise LabelsError(
-            f"label {quoted(str(name))} at {where} is not a class of this task{nearest(str(name), known)}"
-        )
+        money = folder / "costs.npy"
+        costs = np.load(money, allow_pickle=False) if money.is_file() else None
+        return cls(ids, probs, covered, classes, sources, costs)
 
 
 def _ids(ids: ArrayLike | None, n: int) -> NDArray[np.int64]:
