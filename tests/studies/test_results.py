@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from outgrow.errors import StoreError
+from outgrow.errors import InputError, StoreError
 from outgrow.scores.evaluation import Cell, Evaluation
 from outgrow.studies.results import KEYS, Results, decide, names, spent
 from outgrow.studies.words import clean, isolate, line, number, share, signed
@@ -163,3 +163,18 @@ def test_words():
 
 def test_spent_reads_the_grant():
     assert spent(cell(0.6, 0.7, spent=7)) == 7
+
+
+def test_plot_draws_the_rows_that_have_scores(binary, untold):
+    import matplotlib
+    import matplotlib.pyplot as plt
+
+    matplotlib.use("Agg")
+    ax = binary.plot()
+    drawn = [c for c in binary.ranked() if {"student", "floor"} <= set(c.roles)]
+    points = next(c for c in ax.containers if c.get_label() == "student")
+    assert points[0].get_xdata() == pytest.approx([c.value("student") for c in drawn])
+    assert binary.name in ax.get_title("left")
+    plt.close("all")
+    with pytest.raises(InputError, match="no test row has truth"):
+        untold.plot()

@@ -33,6 +33,7 @@ from outgrow.scores.intervals import Interval, Undefined, paired_interval, poole
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 __all__ = ["BASE", "BLOCKS", "Leaderboard", "holm", "leaderboard"]
 
@@ -67,6 +68,37 @@ class Leaderboard:
     methods: pd.DataFrame
     tasks: pd.DataFrame
     cells: pd.DataFrame
+
+    def plot(self, truth: str = "none", unit: str = "accuracy", ax: Axes | None = None) -> Axes:
+        """Draw each method's score less naive's with its 95 % interval; return matplotlib's axes.
+
+        Parameters
+        ----------
+        truth : {"none", "teach", "budget", "rivals"}
+            Which block: methods that read as much truth.
+        unit : str
+            Of the metric.
+        ax : matplotlib Axes, optional
+            Default: axes of a new figure.
+
+        Raises
+        ------
+        InputError
+            A block without a method.
+        """
+        from outgrow.scores.plots import plot_intervals
+
+        table = self.methods
+        here = table[(table["truth"] == truth) & (table["unit"] == unit)] if len(table) else table
+        if not len(here):
+            raise InputError(f"no method stands in block {truth!r} with unit {unit!r}; blocks are {', '.join(BLOCKS)}")
+        here = here.sort_values("minus_naive", ascending=False)
+        ends = [
+            None if low is None or low != low else (float(low), float(high))
+            for low, high in zip(here["minus_naive_low"], here["minus_naive_high"], strict=True)
+        ]
+        label = f"{unit} less naive's, mean over cells"
+        return plot_intervals([str(m) for m in here["method"]], here["minus_naive"].tolist(), ends, label=label, ax=ax)
 
 
 @dataclass(frozen=True, eq=False)

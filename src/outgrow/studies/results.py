@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from outgrow.errors import StoreError
+from outgrow.errors import InputError, StoreError
 from outgrow.scores.evaluation import Cell, Evaluation
 from outgrow.scores.measured import sign
 from outgrow.scores.metrics import metrics_for
@@ -18,6 +18,7 @@ from outgrow.studies.words import isolate
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from outgrow.audits.finding import Finding
 
@@ -166,6 +167,17 @@ class Results:
             said = {tuple(r[:3]): r[3] for r in self.worth[[*KEYS[1:], "text"]].itertuples(index=False)}
             rows = [{**row, "worth": said.get(tuple(row.get(k) for k in KEYS[1:]))} for row in rows]
         return _tidy(pd.DataFrame(rows))
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw floor, direct, student and ceiling of each row that has a score, best student first; return matplotlib's axes."""
+        from outgrow.scores.plots import plot_roles
+
+        cells = [c for c in self.ranked() if {"student", "floor"} <= set(c.roles)]
+        if not cells:
+            raise InputError(f"{self.name} has no score to draw: no test row has truth")
+        ax = plot_roles(cells, [who(c) for c in cells], ax)
+        ax.set_title(f"{self.name}: {len(cells)} rows, {len(cells[0].evaluations)} seeds, 95 % intervals", loc="left")
+        return ax
 
     def save(self, folder: Path) -> None:
         """Write Parquet, CSV, JSON and npy files, from which :meth:`load` makes an equal value."""
