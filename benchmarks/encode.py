@@ -48,8 +48,12 @@ def arguments() -> argparse.Namespace:
 # --- data ------------------------------------------------------------------------------------------------------------------------------
 
 
-def docstrings(n: int, longest: int = 300) -> tuple[list[str], list[int]]:
-    """Collect docstrings of functions and classes: the standard library (1) and numpy, scipy, scikit-learn (0), half each."""
+def docstrings(n: int, paragraphs: int = 3, longest: int = 660) -> tuple[list[str], list[int]]:
+    """Collect docstrings of functions and classes: the standard library (1) and numpy, scipy, scikit-learn (0), half each.
+
+    Their first three paragraphs, at most 660 characters: 63.8 tokens on average, median 52, and in random order batches of 32 hold 2.84
+    times as many tokens with their padding.
+    """
     import random
 
     standard = sorted(
@@ -75,7 +79,7 @@ def docstrings(n: int, longest: int = 300) -> tuple[list[str], list[int]]:
                         if str(getattr(member, "__module__", "") or "").partition(".")[0] == name.partition(".")[0]:
                             text = inspect.getdoc(member)
                             if isinstance(text, str) and len(text) > 20:
-                                found[text[:longest]] = None
+                                found["\n\n".join(text.split("\n\n")[:paragraphs])[:longest]] = None
             except BaseException:
                 continue
         texts = sorted(found)
