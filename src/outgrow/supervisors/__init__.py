@@ -14,6 +14,7 @@ _NAMES = {
     "PromptSupervisor": "prompt",
     "Quality": "summary",
     "RuleSupervisor": "rules",
+    "StockfishSupervisor": "stockfish",
     "Supervisor": "protocol",
     "kinds": "factory",
     "packaged_rules": "lexicon",

