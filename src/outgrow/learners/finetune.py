@@ -60,6 +60,15 @@ class FineTune(ClassifierMixin, FineTuned):
         Branch, tag or commit of a Hub id.
     keep : sequence of float
         Shares of training after which the weights are kept, for :meth:`earlier`.
+    until : float
+        Share of the steps after which training ends, at the rate of a whole training: the student that a whole one was at that moment.
+    held_out : float
+        Share of the labelled rows, drawn by ``random_state``, that is not learned from: the weak loss on them is watched, and the weights
+        of its lowest moment are the student. 0 trains on all rows and takes the last moment.
+    looks : int
+        How often the held-out rows are looked at, evenly over the training.
+    text_epochs : int
+        Passes over all texts as a language model, before any label is read; see :mod:`outgrow.learners.finetune_text`.
     checkpoint : float, optional
         Seconds between checkpoints in the cache, 0 after every step; a killed fit that is begun again goes on from the last one, to
         the same result. None keeps none. No part of the fingerprint.
@@ -77,6 +86,12 @@ class FineTune(ClassifierMixin, FineTuned):
         The rate used, the weight decay, and the number of steps.
     state_ : dict of str to ndarray
         What the objective carried along.
+    looks_ : list of dict
+        Of each look at held-out rows: step, share of the training, weak_loss and, for classes, weak_agreement.
+    stopped_ : float
+        Share of the training after which the weights were taken.
+    text_loss_ : ndarray
+        Mean loss of a token, by step of the passes over texts.
     fingerprint_ : str
 
     References

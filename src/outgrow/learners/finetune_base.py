@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self, cast
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, clone, is_regressor
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from outgrow.encoders.batching import token_batches
@@ -21,8 +22,11 @@ from outgrow.fingerprints import fingerprint
 from outgrow.learners.finetune_check import check_parameters, rate_for
 from outgrow.learners.finetune_checkpoint import checkpoints, crew, device
 from outgrow.learners.finetune_files import load, save
-from outgrow.learners.finetune_loop import Course, forward, mark, train
+from outgrow.learners.finetune_loop import Course, Crew, Progress, forward, mark, pooled, train
+from outgrow.learners.finetune_many import fit_each, texts_of
 from outgrow.learners.finetune_model import Pooled, build, put_back
+from outgrow.learners.finetune_text import output_matrix, read_texts
+from outgrow.learners.finetune_watch import Watch, best_step, held_rows
 from outgrow.learners.objective import Objective, combine, weak_tensor
 from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.needs import Needs
@@ -63,6 +67,10 @@ class FineTuned(BaseEstimator):
         batch_tokens: int = 4096,
         revision: str | None = None,
         keep: Sequence[float] = (),
+        until: float = 1.0,
+        held_out: float = 0.0,
+        looks: int = 10,
+        text_epochs: int = 0,
         checkpoint: float | None = 60.0,
         random_state: int = 0,
     ):
@@ -83,6 +91,10 @@ class FineTuned(BaseEstimator):
         self.batch_tokens = batch_tokens
         self.revision = revision
         self.keep = keep
+        self.until = until
+        self.held_out = held_out
+        self.looks = looks
+        self.text_epochs = text_epochs
         self.checkpoint = checkpoint
         self.random_state = random_state
 
@@ -145,7 +157,7 @@ class FineTuned(BaseEstimator):
             Default: cross-entropy, or squared error for values, against the combined weak label. Targets are asked for once a logical
             batch; progress is the step divided by all steps.
         select : object, optional
-            Not read: there is no early stopping.
+            Not read: early stopping holds out rows of its own (``held_out``).
 
         Raises
         ------
@@ -159,9 +171,12 @@ class FineTuned(BaseEstimator):
         rows, weak, weight = prepare(self, texts_of(X), y, sample_weight)
         objective = self._objective() if objective is None else objective
         self.fingerprint_ = fingerprint("learner", self, rows.key(self.on), weak, weight, objective)
-        used = weight > 0
+        used = np.flatnonzero(weight > 0)
+        held = held_rows(len(used), self.held_out, self.random_state) if self.held_out else np.zeros(len(used), bool)
+        used, aside = used[~held], used[held]
         tokens = self._tokens(rows[used])
         labels, importance = weak_tensor(weak[used]), torch.from_numpy(weight[used])
+        watch = self._watch(rows[aside], weak[aside], weight[aside]) if len(aside) else None
         outputs = labels.shape[-1]
         together = crew()
         model = self._build(outputs)
@@ -171,8 +186,13 @@ class FineTuned(BaseEstimator):
         model.to(device())
         size = sum(p.numel() for p in model.trunk.parameters())
         self.lr_ = float(self.lr) if self.lr is not None else rate_for(size, self.lora, self.layers)
-        with checkpoints(self.fingerprint_, self.checkpoint, together) as keeper:
-            done = train(model, tokens, labels, importance, objective, self._course(), keeper=keeper, crew=together)
+        course = self._course()
+        with checkpoints(self.fingerprint_, self.checkpoint, together) as keeper, contextlib.ExitStack() as kept:
+            self.text_loss_ = np.array(self._read_first(model, rows, together, kept))
+            done = train(
+                model, tokens, labels, importance, objective, course, keeper=keeper, crew=together, watch=watch
+            )
+        self._settle(model, done)
         self.model_ = model.eval()
         self.penalty_ = float(self.weight_decay)
         self.n_iter_ = done.step
@@ -182,6 +202,31 @@ class FineTuned(BaseEstimator):
         if weak.classes is not None:
             self.classes_ = np.asarray(weak.classes)
         return self
+
+    def _watch(self, rows: Rows, weak: WeakLabels, weight: NDArray[np.float64]) -> Watch:
+        return Watch(
+            self._tokens(rows), combine(weak_tensor(weak)), torch.from_numpy(weight), self._objective(), self.looks
+        )
+
+    def _read_first(self, model: Pooled, rows: Rows, together: Crew, kept: contextlib.ExitStack) -> list[float]:
+        """Read all texts as a language model; its checkpoint stays until the whole fit is done."""
+        if not self.text_epochs:
+            return []
+        output = output_matrix(self._source(), model)
+        keeper = kept.enter_context(checkpoints(f"{self.fingerprint_}-text", self.checkpoint, together))
+        return read_texts(
+            model, output, self._tokens(rows), self._course(), self.text_epochs, keeper=keeper, crew=together
+        )
+
+    def _settle(self, model: Pooled, done: Progress) -> None:
+        """Go back to the best look, where there were any."""
+        best = best_step(done.looks)
+        self.total_, self.looks_ = done.total, done.looks
+        self.stopped_ = (done.step if best is None else best) / done.total
+        if best is not None:
+            put_back(model, done.kept[best])
+            if best not in {mark(share, done.total) for share in self.keep}:
+                del done.kept[best]
 
     def _course(self) -> Course:
         return Course(
@@ -195,6 +240,7 @@ class FineTuned(BaseEstimator):
             dtype=self._dtype(),
             seed=self.random_state,
             keep=tuple(self.keep),
+            until=self.until,
         )
 
     def _build(self, outputs: int) -> Pooled:
@@ -252,29 +298,16 @@ class FineTuned(BaseEstimator):
         -------
         list of k fitted learners
         """
-        rows = texts_of(X)
-        if not isinstance(rows, Rows):
-            raise NeedsError(f"{type(self).__name__} reads the view {self.on!r}; give Rows that have it")
-        t = np.asarray(targets, dtype=np.float64)
-        if t.ndim != 3 or t.shape[1] != len(rows):
-            raise InputError(f"fit_many needs targets of shape (k, {len(rows)}, c) for these rows; given {t.shape}")
-        names = None if is_regressor(self) else np.arange(t.shape[2]) if classes is None else np.asarray(classes)
-        weights = None if sample_weight is None else np.broadcast_to(np.asarray(sample_weight), t.shape[:2])
-        decays = [None] * len(t) if penalty is None else np.asarray(penalty, dtype=np.float64).tolist()
-        made = []
-        for j, target in enumerate(t):
-            one = clone(self) if decays[j] is None else clone(self).set_params(weight_decay=decays[j])
-            there = None if weights is None else weights[j] > 0
-            table = WeakLabels.from_probs(
-                np.where(np.isfinite(target), target, 1 / t.shape[2]), names, ids=rows.ids, covered=there
-            )
-            made.append(one.fit(rows, table, None if weights is None else weights[j]))
-        return made
+        return fit_each(self, texts_of(X), targets, sample_weight, penalty, classes)
 
     # --- reading -----------------------------------------------------------------------------------------------------------------
 
     def logits(self, X: Any) -> NDArray[np.float64]:
         """Return (n, c) logits in the order of ``classes_``, or (n, 1) values."""
+        check_is_fitted(self, "model_")
+        return self._over(X, lambda tokens: forward(self.model_, tokens, self._dtype()), self.model_.head.out_features)
+
+    def _over(self, X: Any, read: Callable[[list[NDArray[np.int64]]], torch.Tensor], width: int) -> NDArray[np.float64]:
         check_is_fitted(self, "model_")
         rows = texts_of(X)
         if not isinstance(rows, Rows):
@@ -282,12 +315,27 @@ class FineTuned(BaseEstimator):
                 f"{type(self).__name__} reads the view {self.on!r}, and X is a bare array; give Rows that have it"
             )
         tokens = self._tokens(rows)
-        out = np.zeros((len(tokens), int(self.model_.head.out_features)))
+        out = np.zeros((len(tokens), width))
         lengths = np.array([len(t) for t in tokens], dtype=np.int64)
         with torch.inference_mode():
             for part in token_batches(lengths, _READING * self.batch_tokens):
-                out[part] = forward(self.model_, [tokens[i] for i in part], self._dtype()).numpy()
+                out[part] = read([tokens[i] for i in part]).numpy()
         return out
+
+    def encode(self, X: Any) -> NDArray[np.float64]:
+        """Return (n, width), what the head reads of each row: the pooled last layer of the fine-tuned model."""
+        return self._over(X, lambda tokens: pooled(self.model_, tokens, self._dtype()), self.model_.head.in_features)
+
+    def with_view(self, rows: Rows, name: str = "tuned") -> Rows:
+        """Return the same rows with one more view, of all rows of the task: what :meth:`encode` gives.
+
+        A head on it is a linear probe after fine-tuning (Burns et al. 2023, section 5.2.3): trained on truth, it tells what weak labels
+        have made easy to read.
+        """
+        view = rows.name(self.on)
+        key = fingerprint("tuned view", self.fingerprint_, rows.views[view])
+        every = Rows(np.arange(len(rows.views[view].values)), rows.views)
+        return rows.with_view(name, self.encode(every), key)
 
     def earlier(self, share: float) -> Self:
         """Return the student as it was after a share of its training; it can be a supervisor like any fitted model.
@@ -298,7 +346,7 @@ class FineTuned(BaseEstimator):
             When the share is not among ``keep``.
         """
         check_is_fitted(self, "model_")
-        step = mark(share, self.n_iter_)
+        step = mark(share, self.total_)
         if share not in tuple(self.keep) or step not in self.kept_:
             raise InputError(
                 f"nothing was kept after {share!r} of the training; name it in keep, which is {tuple(self.keep)}"
@@ -308,7 +356,8 @@ class FineTuned(BaseEstimator):
         put_back(model, self.kept_[step])
         made.model_ = model.to(device()).eval()
         made.n_iter_, made.loss_, made.kept_ = step, self.loss_[:step], {}
-        made.lr_, made.penalty_, made.state_ = self.lr_, self.penalty_, {}
+        made.total_, made.stopped_, made.text_loss_ = self.total_, step / self.total_, self.text_loss_
+        made.lr_, made.penalty_, made.state_, made.looks_ = self.lr_, self.penalty_, {}, []
         made.fingerprint_ = fingerprint("earlier", self.fingerprint_, step)
         if hasattr(self, "classes_"):
             made.classes_ = self.classes_
@@ -332,11 +381,3 @@ class FineTuned(BaseEstimator):
             When the model found under its name has other bytes than the one that was trained.
         """
         return cast("Self", load(cls, Path(folder)))
-
-
-def texts_of(X: Any) -> Any:
-    """Return rows of a plain list of texts; leave everything else."""
-    listed = isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "OU")
-    if listed and len(X) and all(isinstance(t, str) for t in X):
-        return Rows.from_arrays(**{INPUTS: list(X)})
-    return X

@@ -41,7 +41,12 @@ def check_parameters(learner: Any) -> None:
     name = type(learner).__name__
     for option in ("epochs", "batch", "max_tokens", "batch_tokens"):
         whole(name, option, getattr(learner, option), 1)
-    whole(name, "random_state", learner.random_state, 0)
+    for option, least in (("random_state", 0), ("text_epochs", 0), ("looks", 1)):
+        whole(name, option, getattr(learner, option), least)
+    number(name, "until", learner.until, 0, 1, above=True)
+    number(name, "held_out", learner.held_out, 0, 0.9)
+    if learner.text_epochs and learner.layers == "head":
+        raise InputError(f"{name}: text_epochs trains the layers, and layers is 'head'; leave one of them out")
     if learner.lora is not None:
         whole(name, "lora", learner.lora, 1)
         if learner.layers == "head":

@@ -66,11 +66,11 @@ class Checkpoints:
                     shutil.rmtree(kept, ignore_errors=True)
         return None
 
-    def keep(self, model: Any, optimiser: Any, progress: Progress) -> None:
-        """Save, when it is time."""
+    def keep(self, model: Any, optimiser: Any, progress: Progress, *, now: bool = False) -> None:
+        """Save, when it is time, or now."""
         start = time.monotonic()
         pause = max(self.every, _PATIENCE * self._took) if self.every > 0 else 0.0
-        if not self.writes or start - self._last < pause:
+        if not self.writes or (start - self._last < pause and not now):
             return
         from outgrow.store import atomic_write
 
@@ -98,7 +98,8 @@ def _write(folder: Path, model: Any, optimiser: Any, progress: Progress) -> None
     for step, kept in progress.kept.items():
         tensors |= {f"kept.{step}.{n}": t for n, t in kept.items()}
     save_file({n: t.detach().cpu().contiguous().clone() for n, t in tensors.items()}, folder / _TENSORS)
-    about = {"step": progress.step, "losses": progress.losses, "sha256": file_digest(folder / _TENSORS)}
+    about = {"step": progress.step, "losses": progress.losses, "looks": progress.looks}
+    about["sha256"] = file_digest(folder / _TENSORS)
     write_json(folder / _ABOUT, about)
 
 
@@ -123,7 +124,7 @@ def _read(folder: Path, model: Any, optimiser: Any) -> Progress:
             (own if kind == "model" else state)[rest] = tensor
     put_back(model, own)
     optimiser.load_state_dict({"state": groups["adam"], "param_groups": optimiser.state_dict()["param_groups"]})
-    return Progress(int(about["step"]), state, list(about["losses"]), groups["kept"])
+    return Progress(int(about["step"]), state, list(about["losses"]), groups["kept"], list(about["looks"]))
 
 
 @contextlib.contextmanager

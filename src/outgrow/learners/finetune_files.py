@@ -36,7 +36,8 @@ def save(learner: Any, folder: Path) -> None:
         "outputs": int(learner.model_.head.out_features),
         "dtype": learner._dtype(),
         "classes": None if classes is None else {"names": classes.tolist(), "dtype": classes.dtype.str},
-        "fitted": {k: getattr(learner, k) for k in ("penalty_", "n_iter_", "lr_", "fingerprint_")},
+        "fitted": {k: getattr(learner, k) for k in ("penalty_", "n_iter_", "lr_", "stopped_", "fingerprint_")},
+        "looks": learner.looks_,
         "loss": learner.loss_,
         "state": learner.state_,
     }
@@ -64,7 +65,9 @@ def load(kind: type, folder: Path) -> Any:
     put_back(model, load_file(folder / WEIGHTS))
     made.model_ = model.to(device()).eval()
     made.state_ = {name: np.asarray(value) for name, value in about["state"].items()}
-    made.loss_ = np.asarray(about["loss"])
+    made.loss_, made.looks_, made.text_loss_ = np.asarray(about["loss"]), list(about["looks"]), np.zeros(0)
+    # Only what training ended with is on disk.
+    made.kept_, made.total_ = {}, int(about["fitted"]["n_iter_"])
     if about["classes"] is not None:
         made.classes_ = np.array(about["classes"]["names"], dtype=np.dtype(about["classes"]["dtype"]))
     for name, value in about["fitted"].items():

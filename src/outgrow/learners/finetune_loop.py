@@ -51,6 +51,8 @@ class Course:
         Of the order of rows.
     keep : tuple of float
         Shares of training after which what is trained is kept.
+    until : float
+        Share of the steps after which training ends; the rate takes the course of the whole.
     """
 
     epochs: int
@@ -63,6 +65,7 @@ class Course:
     dtype: str
     seed: int
     keep: tuple[float, ...] = ()
+    until: float = 1.0
     clip: float = 1.0
 
     def rate(self, step: int, total: int) -> float:
@@ -84,6 +87,8 @@ class Progress:
     state: State = field(default_factory=dict)
     losses: list[float] = field(default_factory=list)
     kept: dict[int, dict[str, Tensor]] = field(default_factory=dict)
+    looks: list[dict[str, float]] = field(default_factory=list)
+    total: int = 0
 
 
 class Keeper(Protocol):
@@ -93,8 +98,20 @@ class Keeper(Protocol):
         """Put a kept fit back into model and optimiser, and return where it stood."""
         ...
 
-    def keep(self, model: Any, optimiser: Any, progress: Progress) -> None:
-        """Keep the fit, where it is time to."""
+    def keep(self, model: Any, optimiser: Any, progress: Progress, *, now: bool = False) -> None:
+        """Keep the fit, where it is time to, or now."""
+        ...
+
+
+class Watcher(Protocol):
+    """Who looks at the model while it trains."""
+
+    def due(self, step: int, total: int) -> bool:
+        """Say whether a look is due after a step."""
+        ...
+
+    def look(self, model: Any, course: Course, total: int, at: Progress) -> None:
+        """Look, and write what was seen into the progress."""
         ...
 
 
@@ -165,6 +182,14 @@ def forward(model: Any, tokens: list[NDArray[np.int64]], dtype: str) -> Tensor:
         return model(ids, mask).double().cpu()
 
 
+def pooled(model: Any, tokens: list[NDArray[np.int64]], dtype: str) -> Tensor:
+    """Return (b, width) float64 on the CPU: what the head reads."""
+    device = model.head.weight.device
+    ids, mask = padded(tokens, device)
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == "bfloat16"):
+        return model.pooled(ids, mask).double().cpu()
+
+
 def optimiser_of(model: Any, course: Course) -> Any:
     """Return AdamW over what is trained."""
     own = [p for p in model.parameters() if p.requires_grad]
@@ -181,6 +206,7 @@ def train(
     *,
     keeper: Keeper | None = None,
     crew: Crew | None = None,
+    watch: Watcher | None = None,
     tick: Callable[[int], None] = lambda step: None,
 ) -> Progress:
     """Train a model in place.
@@ -196,7 +222,7 @@ def train(
         Positive.
     objective : Objective
     course : Course
-    keeper, crew : optional
+    keeper, crew, watch : optional
     tick : callable
         Told the number of each step before it is taken.
 
@@ -219,7 +245,8 @@ def train(
     mean = float(weight.mean())
     own = [p for p in model.parameters() if p.requires_grad]
     marks = {mark(share, len(steps)) for share in course.keep}
-    while at.step < len(steps):
+    last, at.total = mark(course.until, len(steps)), len(steps)
+    while at.step < last:
         tick(at.step)
         rows = steps[at.step]
         for group in optimiser.param_groups:
@@ -241,7 +268,9 @@ def train(
         at.losses.append(loss)
         if at.step in marks:
             at.kept[at.step] = {name: t.cpu().clone() for name, t in trained(model).items()}
-        if keeper is not None and at.step < len(steps):
+        if watch is not None and watch.due(at.step, last):
+            watch.look(model, course, len(steps), at)
+        if keeper is not None and at.step < last:
             keeper.keep(model, optimiser, at)
     return at
 

@@ -48,10 +48,13 @@ class Pooled(nn.Module):
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return (b, outputs) logits of right-padded ids and mask (b, t)."""
-        hidden = self.trunk(input_ids=ids, attention_mask=mask).last_hidden_state
-        pooled = pool(hidden, mask, self.pooling)
+        pooled = self.pooled(ids, mask)
         with torch.autocast(pooled.device.type, enabled=False):
             return self.head(pooled) * self.scale + self.shift
+
+    def pooled(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return (b, width), what the head reads."""
+        return pool(self.trunk(input_ids=ids, attention_mask=mask).last_hidden_state, mask, self.pooling)
 
 
 def pooling_of(config: Any) -> str:
