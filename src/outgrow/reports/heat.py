@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from outgrow.reports.figures import Figure, Table
-from outgrow.reports.svg import NARROW, WIDE, Board, Scale, fit
+from outgrow.reports.svg import Board, Scale, fit
 from outgrow.studies.words import clean, clip, interval, plural, signed, width_of
 
 __all__ = ["Bar", "forest", "heat"]
@@ -56,14 +56,7 @@ def forest(name: str, title: str, bars: Sequence[Bar], axis: str) -> Figure:
     described = "; ".join(f"{clip(clean(b.label), 40)} {signed(b.mean)}" for b in bars[:12])
     more = f" and {len(bars) - 12} more, in the table" if len(bars) > 12 else ""
     description = f"Dots with 95 % intervals and a line at 0. {axis}: {described}{more}."
-    return Figure(
-        name,
-        title,
-        description,
-        draw(WIDE).svg(f"{name}-w", title, description, "wide"),
-        draw(NARROW).svg(f"{name}-n", title, description, "narrow"),
-        table,
-    )
+    return Figure.drawn(name, title, description, draw, table)
 
 
 def heat(
@@ -131,11 +124,4 @@ def heat(
     description += (
         f"{sum(t[2] > 0 for t in sure)} numbers are surely above 0 and {sum(t[2] < 0 for t in sure)} surely below."
     )
-    return Figure(
-        name,
-        title,
-        description,
-        draw(WIDE).svg(f"{name}-w", title, description, "wide"),
-        draw(NARROW).svg(f"{name}-n", title, description, "narrow"),
-        table,
-    )
+    return Figure.drawn(name, title, description, draw, table)

@@ -109,28 +109,15 @@ def picture_figure(picture: Picture, table: Sequence[Row], name: str, width: flo
     if picture.kind == "lines":
         series = {words: _means(dots) for words, dots in series.items()}
     told = Table(*_told(series, picture, x, y))
-    boards = kind(series, picture, (x, y), width), kind(series, picture, (x, y), NARROW)
     points = sum(map(len, series.values()))
     drawn = {"scatter": "Scatter", "lines": "Lines"}[picture.kind]
     parts = "; ".join(f"{clip(clean(s), 40)}: {plural(len(d), 'point')}" for s, d in series.items() if s)
     described = f"{drawn} of {y.words} against {x.words}, {plural(points, 'point')}" + (f". {parts}" if parts else "")
-    return _figure(name, title, described + ".", boards, told)
+    return Figure.drawn(name, title, described + ".", lambda w: kind(series, picture, (x, y), w), told, (width, NARROW))
 
 
 def _sentence(words: str) -> str:
     return words[:1].upper() + words[1:]
-
-
-def _figure(name: str, title: str, description: str, boards: tuple[Board, Board], table: Table) -> Figure:
-    wide, narrow = boards
-    return Figure(
-        name,
-        title,
-        description,
-        wide.svg(f"{name}-w", title, description, "wide"),
-        narrow.svg(f"{name}-n", title, description, "narrow"),
-        table,
-    )
 
 
 def _check(picture: Picture, rows: Sequence[Row]) -> None:
@@ -303,13 +290,13 @@ def _map(picture: Picture, rows: Sequence[Row], name: str, axes: tuple[Axis, Axi
     z = picture.z_words or picture.z
     sides = _sides(means)
     words = x.words, y.words
-    boards = _field(means, xs, ys, words, width), _field(means, xs, ys, words, NARROW)
     columns = (f"{y.words} \\ {x.words}", *map(_text, xs))
     lines = tuple((_text(b), *(_short(means.get((a, b))) for a in xs)) for b in reversed(ys))
     table = Table(columns, lines, f"{_sentence(z)}, mean over seeds; {sides}.", frozenset(columns[1:]))
     low, high = min(means.values()), max(means.values())
     described = f"A field of {y.words} by {x.words}, {len(ys)} by {len(xs)}, shaded by {z}: {_short(low)} to {_short(high)}; {sides}."
-    return _figure(name, picture.title or f"{_sentence(z)} by {x.words} and {y.words}", described, boards, table)
+    title = picture.title or f"{_sentence(z)} by {x.words} and {y.words}"
+    return Figure.drawn(name, title, described, lambda w: _field(means, xs, ys, words, w), table, (width, NARROW))
 
 
 def _sides(means: Mapping[Any, float]) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from outgrow.forecasts.forecast import RANK
-from outgrow.reports.figures import Bins, Fate, Figure, Point, Table, reliability, scatter, transfer
+from outgrow.reports.audited import Bins, Fate, reliability, transfer
+from outgrow.reports.figures import Figure, Point, Table, scatter
 from outgrow.reports.page import Section, rows_of
 from outgrow.scores.metrics import METRICS, metric_name
 from outgrow.studies.words import clean, number, plural, share, signed
