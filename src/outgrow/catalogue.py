@@ -16,6 +16,7 @@ import importlib.metadata
 import inspect
 import pkgutil
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -49,9 +50,7 @@ def catalogue(folder: str) -> dict[str, type]:
         When two packages give the same name, or what an entry point names cannot be imported or is of another kind.
     """
     found: dict[str, type] = {}
-    package = importlib.import_module(f"outgrow.{folder}")
-    for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
-        loaded = importlib.import_module(f"{package.__name__}.{module}")
+    for loaded in _modules(importlib.import_module(f"outgrow.{folder}")):
         for public in getattr(loaded, "__all__", ()):
             value = getattr(loaded, public)
             if inspect.isclass(value) and value.__module__ == loaded.__name__ and _is_one(value, folder):
@@ -66,13 +65,7 @@ def catalogue(folder: str) -> dict[str, type]:
 
 
 def _load(point: Any, folder: str) -> type:
-    try:
-        value = point.load()
-    except Exception as error:  # anybody's code
-        raise StudyError(
-            f"the {folder[:-1]} {point.name!r} of {point.value!r} cannot be imported ({type(error).__name__}: {error}); "
-            "mend or uninstall that package"
-        ) from error
+    value = _loaded(point, f"the {folder[:-1]} {point.name!r}")
     if not inspect.isclass(value) or not hasattr(value, MARKS[folder]):
         raise StudyError(
             f"the entry point {point.value!r} is no {folder[:-1]}: it must be a class with the attribute {MARKS[folder]!r}"
@@ -106,6 +99,29 @@ def public(folder: str, name: str) -> Any:
     raise AttributeError(f"module 'outgrow.{folder}' has no attribute {name!r}")
 
 
+def _modules(package: Any) -> Iterator[Any]:
+    """Import a package's modules, in the order of their names."""
+    for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
+        yield importlib.import_module(f"{package.__name__}.{module}")
+
+
+def _values(attribute: str, absent: Any, group: str, what: str) -> Iterator[tuple[str, Any]]:
+    """Yield where a value stands, and the value: of each file of ``papers``, then of other packages."""
+    for loaded in _modules(importlib.import_module("outgrow.papers")):
+        yield loaded.__name__, getattr(loaded, attribute, absent)
+    for point in importlib.metadata.entry_points(group=f"outgrow.{group}"):
+        yield point.value, _loaded(point, what)
+
+
+def _loaded(point: Any, what: str) -> Any:
+    try:
+        return point.load()
+    except Exception as error:  # anybody's code
+        raise StudyError(
+            f"{what} of {point.value!r} cannot be imported ({type(error).__name__}: {error}); mend or uninstall that package"
+        ) from error
+
+
 @cache
 def claims() -> dict[str, Claim]:
     """Return all claims by name, our own first, then those of other packages.
@@ -115,22 +131,9 @@ def claims() -> dict[str, Claim]:
     StudyError
         When two claims have one name, or what an entry point names cannot be imported or is no tuple of claims.
     """
-    package = importlib.import_module("outgrow.papers")
-    kind = package.Claim
+    kind = importlib.import_module("outgrow.papers").Claim
     found: dict[str, Claim] = {}
-    sources: list[tuple[str, Any]] = []
-    for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
-        loaded = importlib.import_module(f"{package.__name__}.{module}")
-        sources.append((loaded.__name__, getattr(loaded, "CLAIMS", ())))
-    for point in importlib.metadata.entry_points(group="outgrow.claims"):
-        try:
-            sources.append((point.value, point.load()))
-        except Exception as error:  # anybody's code
-            raise StudyError(
-                f"the claims of {point.value!r} cannot be imported ({type(error).__name__}: {error}); "
-                "mend or uninstall that package"
-            ) from error
-    for where, named in sources:
+    for where, named in _values("CLAIMS", (), "claims", "the claims"):
         if not isinstance(named, tuple) or not all(isinstance(c, kind) for c in named):
             raise StudyError(f"{where!r} must be a tuple of outgrow.papers.Claim")
         for claim in named:
@@ -149,22 +152,10 @@ def papers() -> dict[str, Paper]:
     StudyError
         When two files describe one paper, or what an entry point names is no paper.
     """
-    package = importlib.import_module("outgrow.papers")
     kind = importlib.import_module("outgrow.papers.paper").Paper
     library: dict[str, Paper] = {p.id: p for p in importlib.import_module("outgrow.papers.library").LIBRARY}
     told: dict[str, Paper] = {}
-    sources: list[tuple[str, Any]] = []
-    for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
-        name = f"{package.__name__}.{module}"
-        sources.append((name, getattr(importlib.import_module(name), "PAPER", None)))
-    for point in importlib.metadata.entry_points(group="outgrow.papers"):
-        try:
-            sources.append((point.value, point.load()))
-        except Exception as error:  # anybody's code
-            raise StudyError(
-                f"the paper {point.value!r} cannot be imported ({type(error).__name__}: {error}); mend or uninstall that package"
-            ) from error
-    for where, said in sources:
+    for where, said in _values("PAPER", None, "papers", "the paper"):
         if said is None:
             continue
         if not isinstance(said, kind):
