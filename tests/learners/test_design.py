@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outgrow.learners.design import ABSENT, BLOCK, Design, moments
+from outgrow.learners.losses import ClosedCrossEntropy
 
 
 @settings(max_examples=40)
@@ -76,3 +77,39 @@ def test_centring_columns_changes_no_probability():
     x = design.x[:, :2].numpy() * design.scale + design.mean
     ours = torch.softmax(torch.from_numpy(x @ coef[0].T + intercept[0]), -1)
     torch.testing.assert_close(ours, torch.softmax(design.x @ theta[0].T, -1))
+
+
+@pytest.mark.parametrize("c", [2, 4])
+def test_few_rows_of_many_features_are_fitted_in_their_span_to_the_same_optimum(c, monkeypatch):
+    random = np.random.default_rng(c)
+    x = random.normal(size=(60, 1500))
+    x[:, 7] = 3.0
+    x[5] = x[6]
+    weight = random.random((1, 60)) + 0.1
+    targets = torch.from_numpy(random.dirichlet(np.ones(c), 60))[None]
+    penalty, tol = torch.tensor([0.1], dtype=torch.float64), 1e-8
+    found = []
+    for narrow in (2, 10**9):
+        monkeypatch.setattr("outgrow.learners.design.NARROW", narrow)
+        design = Design.of(x, weight)
+        assert (design.turn is not None) == (narrow == 2)
+        start, free = design.start(targets)
+        solved = design.solve(ClosedCrossEntropy.of(targets, design.weight), penalty, start, free, tol)
+        assert solved.converged.all()
+        found.append(design.original(solved.theta, free))
+    coef, intercept = found[0]
+    np.testing.assert_allclose(coef, found[1][0], atol=1e-6)
+    np.testing.assert_allclose(intercept, found[1][1], atol=1e-6)
+    assert (coef[..., 7] == 0).all()
+    # The promise is on the gradient in the features' own coordinates.
+    share = weight[0] / weight.sum()
+    mean = share @ x
+    scale = np.sqrt(share @ (x - mean) ** 2)
+    scale[7] = 1.0
+    z = (x - mean) / scale
+    logits = x @ coef[0].T + intercept[0]
+    logits = np.concatenate([-logits / 2, logits / 2], axis=1) if c == 2 else logits
+    residual = torch.softmax(torch.from_numpy(logits), dim=1).numpy() - targets[0].numpy()
+    residual = residual[:, 1:] if c == 2 else residual
+    gradient = (share[:, None] * residual).T @ z + 0.1 * coef[0] * scale
+    assert np.abs(np.delete(gradient, 7, axis=1)).max() < 2 * tol

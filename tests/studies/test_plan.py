@@ -138,6 +138,9 @@ def test_names():
         "random_state": 3,
     }
     assert learner_spec(StudentSpec(encoder="a"), "a", "classes", 3)["head"] == "linear"
+    assert learner_spec(StudentSpec(encoder="a", tol=1e-4), "a", "classes", 3)["tol"] == 1e-4
+    with pytest.raises(StudyError, match="solved exactly and has no tol"):
+        learner_spec(StudentSpec(encoder="a", tol=1e-4), "a", "value", 3)
 
 
 # --- what is said before any work ---------------------------------------------------------------------------------------------------

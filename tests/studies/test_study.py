@@ -145,6 +145,7 @@ def test_an_unknown_key_names_the_nearest(changed, message):
         ({"students": [5]}, "'students.0' must be a view such as minilm/3, or a mapping with an encoder, not 5"),
         ({"students": [{"layer": 3}]}, "the key 'students.0.encoder' is missing"),
         ({"students": [{"encoder": "a", "penalty": "x"}]}, "'students.0.penalty' must be a number or 'cv', not 'x'"),
+        ({"students": [{"encoder": "a", "tol": 1}]}, "'students.0.tol' must be less than 1, not 1"),
         ({"students": [{"encoder": "a", "penalty": 0}]}, "'students.0.penalty' must be greater than 0 or 'cv', not 0"),
         (
             {"students": [{"encoder": "a", "head": "rigde"}]},

@@ -16,6 +16,9 @@ __all__ = ["ABSENT", "Design", "moments"]
 
 BLOCK = 8192
 ABSENT = 30.0
+NARROW = 2
+WIDE = 1024
+"""Features are turned into the span of the rows where they are at least so many, and so many times as many as the rows."""
 
 
 def moments(x: NDArray[np.float64], weight: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -55,7 +58,7 @@ class Design:
 
     Parameters
     ----------
-    x : Tensor of shape (n, d + 1)
+    x : Tensor of shape (n, d + 1), or (n, n + 1) where ``turn`` is given
         Standardised by the heads' mean statistics; last column ones.
     weight : Tensor of shape (k or 1, n)
         Each line sums to one.
@@ -67,6 +70,9 @@ class Design:
     live : Tensor of shape (k or 1, d), bool
         Features that are not constant over a head's rows; the others keep a coefficient of zero.
     basis : Basis
+    turn : Tensor of shape (d, n), optional
+        Orthonormal columns that span the rows. Coefficients under a ridge lie in that span, so heads of few rows and many features are
+        fitted in n coordinates instead of d: the same optimum. Only where all heads share their weights, and with them the ridge.
     """
 
     x: Tensor
@@ -76,10 +82,17 @@ class Design:
     ratio: Tensor | None
     live: Tensor
     basis: Basis
+    turn: Tensor | None = None
 
     @classmethod
-    def of(cls, x: NDArray[np.float64], weight: NDArray[np.float64], basis: Basis | None = None) -> Design:
-        """Standardise (n, d) features under (k or 1, n) weights; ``basis`` may come from other rows of the same features."""
+    def of(
+        cls, x: NDArray[np.float64], weight: NDArray[np.float64], basis: Basis | None = None, turn: bool = True
+    ) -> Design:
+        """Standardise (n, d) features under (k or 1, n) weights.
+
+        ``basis`` may come from other rows of the same features, not turned; a turned design has its own. ``turn=False`` keeps the
+        features' own coordinates.
+        """
         weight = weight / weight.sum(axis=1, keepdims=True)
         means, deviations = moments(x, weight)
         mean = means.mean(axis=0)
@@ -96,19 +109,15 @@ class Design:
         ratio = torch.from_numpy(deviations / scale) if len(weight) > 1 else None
         if ratio is None and not (deviations > 0).all():
             view[:, :d][:, deviations[0] == 0] = 0
-        shares = torch.from_numpy(weight)
-        return cls(
-            out,
-            shares,
-            mean,
-            scale,
-            ratio,
-            torch.from_numpy(deviations > 0),
-            basis or Basis.of(out[:, :d], shares.mean(0)),
-        )
+        shares, live = torch.from_numpy(weight), torch.from_numpy(deviations > 0)
+        if turn and ratio is None and d >= max(WIDE, NARROW * n):
+            span, rest = torch.linalg.qr(out[:, :d].T)
+            out = torch.cat([rest.T, out[:, d:]], dim=1)
+            return cls(out, shares, mean, scale, None, live, Basis.of(out[:, :-1], shares[0]), span)
+        return cls(out, shares, mean, scale, ratio, live, basis or Basis.of(out[:, :d], shares.mean(0)))
 
     def start(self, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return where (k, n, c) targets let heads start, (k, q, d + 1), and which entries may move.
+        """Return where (k, n, c) targets let heads start, (k, q, columns of x), and which entries may move.
 
         Coefficients start at zero and intercepts at the log shares of the targets. A class without any target weight has no optimum (its
         intercept would fall for ever): it keeps zero coefficients and an intercept 30 below the mean of the others, a probability under
@@ -129,11 +138,15 @@ class Design:
         else:
             theta[..., -1] = logs if c > 1 else 0.0
             free &= alive[..., None] | torch.tensor(c == 1)
-        free[..., :-1] &= self.live[:, None, :]
+        if self.turn is None:
+            free[..., :-1] &= self.live[:, None, :]
         return theta, free
 
     def solve(self, loss: MeanLoss, penalty: Tensor, start: Tensor, free: Tensor, tol: float) -> Solution:
-        """Minimise one batch of heads on these rows."""
+        """Minimise one batch of heads on these rows, to ``tol`` on the largest entry of the gradient in the features' coordinates."""
+        if self.turn is not None:
+            # An entry there is at most the length of the gradient here.
+            tol /= self.turn.shape[1] ** 0.5
         return solve(
             self.x, loss, penalty, self.basis, start, tol=tol, ratio=self.ratio, free=None if free.all() else free
         )
@@ -148,5 +161,8 @@ class Design:
             alive = free[..., -1].to(theta.dtype)[..., None]
             centre = (theta * alive).sum(1, keepdim=True) / alive.sum(1, keepdim=True).clamp_min(1)
             theta = theta - alive * centre
-        coef = theta[..., :-1].numpy() / self.scale
+        found = theta[..., :-1]
+        if self.turn is not None:
+            found = torch.where(self.live[:, None, :], found @ self.turn.T, 0.0)
+        coef = found.numpy() / self.scale
         return coef, theta[..., -1].numpy() - coef @ self.mean

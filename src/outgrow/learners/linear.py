@@ -209,7 +209,8 @@ class LinearHead(ClassifierMixin, Head):
             raise InputError("fit_many needs targets that are probabilities; some are negative")
         labels = torch.from_numpy(t)
         shared = Design.of(x, weight) if len(weight) == 1 else None
-        basis = shared.basis if shared is not None else Design.of(x, weight.sum(axis=0, keepdims=True)).basis
+        alone = shared or Design.of(x, weight.sum(axis=0, keepdims=True), turn=False)
+        basis = alone.basis
         if chosen is None:
             chosen = cross_validate(x, labels, weight, self._seed(), basis)
         heads: list[Self] = []

@@ -46,6 +46,7 @@ FEWEST = 30
 DOUBT = 1.0
 BLUR = 0.02
 TIE = 1e-9
+LOOSE = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +164,10 @@ class Anchored(OfLearner):
 
     def _choose(self, union: _Union) -> None:
         """Set omega: all omegas and folds are fitted in one call."""
-        learner = self._learner()
+        learner = clone(self._learner())
+        if "tol" in learner.get_params():
+            # What a fold's head says of held-out rows, not its last digit, decides.
+            learner.set_params(tol=max(learner.tol, LOOSE))
         targets, names = union.table.probs[:, 0], union.table.classes
         extra = {} if names is None else {"classes": names}
 
@@ -172,8 +176,11 @@ class Anchored(OfLearner):
             return clone(learner).fit_many(union.rows, many, np.stack(weights), penalty=penalty, **extra)
 
         # A weight of zero on every weak row leaves too little to learn from only when there is no truth, which was said before.
-        whole = fit([union.weights(w) for w in WORTH], None)
-        chosen = [getattr(head, "penalty_", None) for head in whole]
+        given = getattr(learner, "penalty", None)
+        if isinstance(given, str):
+            chosen = [getattr(head, "penalty_", None) for head in fit([union.weights(w) for w in WORTH], None)]
+        else:
+            chosen = [given] * len(WORTH)
         at = np.flatnonzero(union.known)
         fold = deal(union.rows[at].view(learner.on), union.table[at], self.random_state)
         folds = range(int(fold.max()) + 1)

@@ -77,7 +77,12 @@ def learner_spec(student: StudentSpec, view: str, kind: str, seed: int) -> dict[
     if student.finetune is not None:
         return learner_of(student, view, kind, seed)
     head = student.head or ("ridge" if kind == "value" else "linear")
-    return {"head": head, "on": view, "penalty": student.penalty, "random_state": seed}
+    if student.tol is not None and head == "ridge":
+        raise StudyError(
+            f"student {student.encoder} has a ridge head, which is solved exactly and has no tol; leave it out"
+        )
+    stop = {} if student.tol is None else {"tol": student.tol}
+    return {"head": head, "on": view, "penalty": student.penalty, **stop, "random_state": seed}
 
 
 def student_name(student: StudentSpec, view: str) -> str:

@@ -76,6 +76,7 @@ class SplitSpec(Strict):
 class StudentSpec(Strict):
     """A view and the head that reads it, or a model that is fine-tuned. ``encoder: inputs`` is a numeric task's own matrix.
 
+    ``tol`` is the gradient at which a linear head stops (default 1e-6): a looser one saves time where many heads are fitted.
     ``{finetune: smollm2, lora: 8}`` is read as ``{encoder: smollm2, finetune: {lora: 8}}``.
     """
 
@@ -87,13 +88,14 @@ class StudentSpec(Strict):
     revision: str | None = None
     head: Literal["linear", "ridge"] | None = None
     penalty: Annotated[float, Field(gt=0)] | Literal["cv"] = "cv"
+    tol: Annotated[float, Field(gt=0, lt=1)] | None = None
     finetune: FineTuneSpec | None = None
     name: str | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> StudentSpec:
         if self.finetune is not None:
-            given = [k for k in ("layer", "head") if getattr(self, k) is not None] + ["penalty"] * (
+            given = [k for k in ("layer", "head", "tol") if getattr(self, k) is not None] + ["penalty"] * (
                 self.penalty != "cv"
             )
             if given:
