@@ -164,7 +164,7 @@ def _movies(seed: int) -> list[tuple[str, Any, Any, Any, Any]]:
         d = draw(pair, seed)
         transfer, test = d.roles.transfer[:TRANSFER], d.roles.test
         strong = tuple(np.asarray(d.rows.at(ids).view(pair.strong), dtype=np.float64) for ids in (transfer, test))
-        said = [d.weak.at(ids).one()[0] for ids in (transfer, test)]
+        said = [d.told.at(ids).one()[0] for ids in (transfer, test)]
         found.append((pair.name, strong, said[0], said[1], np.eye(len(d.task.classes))[d.truth(test)]))
     return found
 
