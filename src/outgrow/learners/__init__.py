@@ -8,6 +8,7 @@ from typing import Any
 _PUBLIC = {
     "CrossEntropy": "objective",
     "FineTune": "finetune",
+    "FineTuneReward": "finetune_reward",
     "FineTuneValue": "finetune",
     "Learner": "learner",
     "LinearHead": "linear",

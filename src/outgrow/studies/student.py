@@ -146,6 +146,6 @@ def load_head(folder: Path) -> Any:
     if kind.startswith("FineTune"):
         import importlib
 
-        return getattr(importlib.import_module("outgrow.learners.finetune"), kind).load(folder)
+        return getattr(importlib.import_module("outgrow.learners"), kind).load(folder)
     kinds: dict[str, Any] = {"LinearHead": LinearHead, "MixtureHead": MixtureHead, "RidgeHead": RidgeHead}
     return kinds[kind].load(folder)
