@@ -10,7 +10,7 @@ from typing import Any, overload
 from outgrow.errors import StudyError
 from outgrow.papers.reproduce import Reproduction, find_paper, folder_name, reproduce_paper
 from outgrow.reports.pages import comparison_pages, pages, reproduction_pages
-from outgrow.store import Store, atomic_write, write_json
+from outgrow.store import Store, write_json, write_text
 from outgrow.studies.compare import Comparison, run_several
 from outgrow.studies.ready import Say, make_ready
 from outgrow.studies.results import Results
@@ -169,6 +169,5 @@ def reproduce(
     found = replace(found, report=(folder / "report.html").absolute())
     write_json(folder / "reproduction.json", found.as_dict())
     for name, text in reproduction_pages(found).items():
-        with atomic_write(folder / name) as part:
-            part.write_text(text, "utf-8")
+        write_text(folder / name, text)
     return found

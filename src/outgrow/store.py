@@ -24,7 +24,18 @@ from typing import Any
 from outgrow.errors import StoreError
 from outgrow.fingerprints import fingerprint
 
-__all__ = ["Journal", "Store", "atomic_write", "file_digest", "fingerprint", "home", "lock", "read_json", "write_json"]
+__all__ = [
+    "Journal",
+    "Store",
+    "atomic_write",
+    "file_digest",
+    "fingerprint",
+    "home",
+    "lock",
+    "read_json",
+    "write_json",
+    "write_text",
+]
 
 MANIFEST = "manifest.json"
 # None: numpy reports a write that was cut short without a number.
@@ -141,8 +152,15 @@ def lock(path: Path, timeout: float = -1) -> Iterator[None]:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON in one step; NaN and infinity are refused."""
+    write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False, default=plain) + "\n")
+
+
+def write_text(path: Path, text: str, mode: int | None = None) -> None:
+    """Write UTF-8 text in one step; ``mode`` are the file's permissions, those of the process by default."""
     with atomic_write(path) as part:
-        part.write_text(json.dumps(value, indent=1, sort_keys=True, allow_nan=False, default=plain) + "\n", "utf-8")
+        part.write_text(text, "utf-8")
+        if mode is not None:
+            part.chmod(mode)
 
 
 def plain(value: Any) -> Any:

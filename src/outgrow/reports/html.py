@@ -47,9 +47,7 @@ def set_page(page: Page) -> str:
 
 def write(results: Results, path: Path, show_text: Sequence[str] | None = None) -> Path:
     """Write the report into a file, readable by its owner only."""
-    from outgrow.store import atomic_write
+    from outgrow.store import write_text
 
-    with atomic_write(Path(path)) as part:
-        part.write_text(render(results, show_text), "utf-8")
-        part.chmod(0o600)
+    write_text(Path(path), render(results, show_text), mode=0o600)
     return Path(path)

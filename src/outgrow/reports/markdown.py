@@ -62,11 +62,9 @@ def page_markdown(page: Page) -> str:
 
 def write(results: Results, path: Path, show_text: Sequence[str] | None = None) -> Path:
     """Write the Markdown report into a file, readable by its owner only."""
-    from outgrow.store import atomic_write
+    from outgrow.store import write_text
 
-    with atomic_write(Path(path)) as part:
-        part.write_text(to_markdown(results, show_text), "utf-8")
-        part.chmod(0o600)
+    write_text(Path(path), to_markdown(results, show_text), mode=0o600)
     return Path(path)
 
 

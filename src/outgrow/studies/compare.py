@@ -11,7 +11,7 @@ from outgrow.catalogue import find
 from outgrow.errors import InputError, OutgrowError, StoreError, StudyError
 from outgrow.scores.evaluation import Cell
 from outgrow.scores.leaderboard import BASE, Leaderboard, leaderboard
-from outgrow.store import Journal, Store, atomic_write, read_json, write_json
+from outgrow.store import Journal, Store, atomic_write, read_json, write_json, write_text
 from outgrow.studies.ready import Ready, Say, make_ready
 from outgrow.studies.results import Results
 from outgrow.studies.run import Pages, alone, carry_out, dry_run, own_folder, to_stderr
@@ -169,8 +169,7 @@ def run_several(
         comparison = _compared(several, cells, seconds, rows, failures, notes)
         comparison.save(folder)
         for name, text in (compared(comparison) if compared is not None else {}).items():
-            with atomic_write(folder / name) as part:
-                part.write_text(text, "utf-8")
+            write_text(folder / name, text)
         journal.write("end", failed=len(failures))
     return comparison
 

@@ -22,6 +22,7 @@ from outgrow.studies.own import asks_before, own_seconds
 from outgrow.studies.plan import Job, Plan
 from outgrow.studies.ready import Ready, Say
 from outgrow.studies.results import Results
+from outgrow.studies.tuned_cost import tuned_cost
 from outgrow.studies.work import Context, do
 
 __all__ = ["alone", "carry_out", "do_jobs", "do_kinds", "dry_run", "own_folder"]
@@ -192,7 +193,7 @@ def _write(
     ready: Ready, plan: Plan, results: Results, folder: Path, journal: Journal, show_text: bool, pages: Pages | None
 ) -> Results:
     """Write everything a person takes away; the report comes last, so that it stands for a whole run."""
-    from outgrow.store import atomic_write
+    from outgrow.store import write_text
 
     results = _with_ceiling(results, ready)
     results = save_best(ready, plan, results, folder / "student")
@@ -203,8 +204,7 @@ def _write(
     write_json(folder / "costs.json", fit_seconds(ready, plan))
     journal.write("wrote", what="results")
     for name, text in (pages(results) if pages is not None else {}).items():
-        with atomic_write(folder / name) as part:
-            part.write_text(text, "utf-8")
+        write_text(folder / name, text)
         journal.write("wrote", what=name)
     return results
 
@@ -223,7 +223,7 @@ def dry_run(ready: Ready) -> dict[str, Any]:
     -------
     dict
         ``jobs`` (kind, label, stored), ``stored``, ``seconds`` (None when unknown), ``bytes``, ``download``, ``memory`` (bytes that
-        the largest neighbour graph takes), ``notes``.
+        the largest neighbour graph or fine-tuned fit takes), ``notes``.
     """
     from outgrow.encoders.estimate import estimate
     from outgrow.tasks.rows import INPUTS
@@ -240,18 +240,28 @@ def dry_run(ready: Ready) -> dict[str, Any]:
     asking = own_seconds(ready, [j for j in plan.jobs if not ready.store.path(j.key).is_dir()])
     talk, told = _talk(ready)
     rows = max(len(r.transfer) for r in ready.roles.values())
+    undone = [j for j in plan.jobs if not ready.store.path(j.key).is_dir()]
+    tuning, most, tuned, tuned_told = tuned_cost(ready, undone)
+    heads -= tuned
     # A cross-validated head on 2,000 rows of 576 features takes about a second of one core.
     fits = heads * max(0.2, rows / 2000) / _cores()
-    edges, memory, graphs_told = graphs(ready, [j for j in plan.jobs if not ready.store.path(j.key).is_dir()])
+    edges, memory, graphs_told = graphs(ready, undone)
     fits += edges / _cores()
+    known = [cost.seconds, talk, tuning]
     return {
         "jobs": jobs,
         "stored": sum(j["stored"] for j in jobs),
-        "seconds": None if cost.seconds is None or talk is None else round(cost.seconds + talk + asking + fits, 1),
+        "seconds": None if None in known else round(sum(s or 0.0 for s in known) + asking + fits, 1),
         "bytes": cost.bytes,
         "download": cost.download,
-        "memory": memory,
-        "notes": [*ready.notes, *([CEILING] if ready.study.ceiling == "teach" else []), *told, *graphs_told],
+        "memory": max(memory, most),
+        "notes": [
+            *ready.notes,
+            *([CEILING] if ready.study.ceiling == "teach" else []),
+            *told,
+            *graphs_told,
+            *tuned_told,
+        ],
     }
 
 

@@ -230,10 +230,9 @@ class Study(Strict):
 
     def write(self, path: Path) -> None:
         """Write the study as YAML, defaults filled in."""
-        from outgrow.store import atomic_write
+        from outgrow.store import write_text
 
-        with atomic_write(path) as part:
-            part.write_text(yaml.safe_dump(self.plain(), sort_keys=False, allow_unicode=True), "utf-8")
+        write_text(path, yaml.safe_dump(self.plain(), sort_keys=False, allow_unicode=True))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
