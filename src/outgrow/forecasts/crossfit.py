@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from outgrow.errors import InputError, LabelsError
+from outgrow.forecasts.forecast import same_rows
 from outgrow.learners.discriminant import one_length, repaired, separation
 from outgrow.learners.penalty import FOLDS, folds
 from outgrow.methods.recipe import Recipe
@@ -94,10 +95,7 @@ def cross_fit(learner: Any, rows: Rows, weak: WeakLabels, penalty: float) -> Cro
     InputError
         No covered row.
     """
-    if not np.array_equal(rows.ids, weak.ids):
-        raise LabelsError(
-            f"statistics were given {len(rows)} rows and weak labels of {len(weak)} others or in another order; slice both alike"
-        )
+    same_rows("a cross fit", rows, weak)
     if weak.classes is None:
         raise LabelsError("label statistics are for classes, and these weak labels are values; leave them out")
     there = weak.any_covered

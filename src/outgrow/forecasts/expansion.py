@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from outgrow.errors import InputError, NeedsError
-from outgrow.forecasts.forecast import FEWEST, Forecast
+from outgrow.forecasts.forecast import Forecast, enough
 from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.needs import Needs
 from outgrow.tasks.rows import Rows
@@ -326,10 +326,7 @@ class Expansion:
             return []
         there = weak.any_covered
         rows, weak = rows[there], weak[there]
-        if len(rows) < FEWEST:
-            raise NeedsError(
-                f"expansion needs at least {FEWEST} covered rows, the study gives {len(rows)}; give it more transfer rows"
-            )
+        enough("expansion", len(rows), "covered rows")
         said = weak.one()[0]
         named = said.argmax(axis=1)
         if len(np.unique(named)) < 2:

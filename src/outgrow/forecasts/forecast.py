@@ -15,7 +15,7 @@ from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.needs import Needs
 from outgrow.tasks.rows import Rows
 
-__all__ = ["RANK", "Forecast", "Predictor", "reads", "two_tables", "two_views"]
+__all__ = ["RANK", "Forecast", "Predictor", "enough", "reads", "same_rows", "two_tables", "two_views", "view_of"]
 
 RANK = "rank"
 """Unit of what orders supervisors or students and is no gain: it stands beside no measured figure of its own unit."""
@@ -90,6 +90,41 @@ class Predictor(Protocol):
         ...
 
 
+def same_rows(who: str, rows: Rows, weak: WeakLabels) -> None:
+    """Raise a LabelsError when labels are of other rows, or of the same rows in another order."""
+    if not np.array_equal(rows.ids, weak.ids):
+        raise LabelsError(
+            f"{who} was given {len(rows)} rows and weak labels of {len(weak)} others or in another order; slice both alike"
+        )
+
+
+def enough(who: str, n: int, what: str = "rows") -> None:
+    """Raise a NeedsError when there are fewer than 50 rows."""
+    if n < FEWEST:
+        raise NeedsError(f"{who} needs at least {FEWEST} {what}, and there are {n}; give it more transfer rows")
+
+
+def view_of(who: str, student: Any, rows: Rows) -> str:
+    """Return the name of the matrix that a student reads.
+
+    Raises
+    ------
+    NeedsError
+        It reads several, none, or raw inputs.
+    """
+    try:
+        name = rows.name(getattr(getattr(student, "student_", student), "on", None))
+    except InputError as error:
+        raise NeedsError(f"{who} needs the view that the student reads: {error}") from error
+    _matrix(who, rows, name)
+    return name
+
+
+def _matrix(who: str, rows: Rows, name: str) -> None:
+    if not rows.views[name].matrix:
+        raise NeedsError(f"{who} needs a matrix, and the view {name!r} holds raw inputs; encode them first")
+
+
 def two_tables(student: Any, rows: Rows, weak: WeakLabels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the student's and the combined supervisor's (k, c) predictions on the covered rows, classes matched by name.
 
@@ -98,10 +133,7 @@ def two_tables(student: Any, rows: Rows, weak: WeakLabels) -> tuple[NDArray[np.f
     LabelsError
         Labels of other rows, or of the same rows in another order.
     """
-    if not np.array_equal(rows.ids, weak.ids):
-        raise LabelsError(
-            f"a forecast was given {len(rows)} rows and weak labels of {len(weak)} others or in another order; slice both alike"
-        )
+    same_rows("a forecast", rows, weak)
     there = weak.any_covered
     mine = rows[there]
     theirs = weak[there].one()[0] if there.any() else np.zeros((0, weak.probs.shape[2]))
@@ -126,19 +158,11 @@ def two_views(who: str, student: Any, rows: Rows, weak: WeakLabels) -> tuple[str
     NeedsError
         A supervisor without a view of its own, a view that is no matrix, or fewer than 50 rows.
     """
-    if not np.array_equal(rows.ids, weak.ids):
-        raise LabelsError(
-            f"{who} was given {len(rows)} rows and weak labels of {len(weak)} others or in another order; slice both alike"
-        )
-    if len(rows) < FEWEST:
-        raise NeedsError(f"{who} needs at least {FEWEST} rows, the study gives {len(rows)}; give it more transfer rows")
+    same_rows(who, rows, weak)
+    enough(who, len(rows))
     Needs(supervisor_view=True).check(who, rows.views, weak.sources)
-    try:
-        mine = rows.name(getattr(getattr(student, "student_", student), "on", None))
-    except InputError as error:
-        raise NeedsError(f"{who} needs the view that the student reads: {error}") from error
     theirs = [str(s.view) for s in weak.sources]
-    for name in (mine, *theirs):
-        if not rows.views[name].matrix:
-            raise NeedsError(f"{who} needs matrices, and the view {name!r} holds raw inputs; encode them first")
+    mine = view_of(who, student, rows)
+    for name in theirs:
+        _matrix(who, rows, name)
     return mine, theirs

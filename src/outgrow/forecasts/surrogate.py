@@ -25,8 +25,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from outgrow.errors import InputError, LabelsError, NeedsError
-from outgrow.forecasts.forecast import FEWEST, RANK, Forecast
+from outgrow.errors import InputError, NeedsError
+from outgrow.forecasts.forecast import RANK, Forecast, enough, same_rows, view_of
 from outgrow.tasks.labels import WeakLabels
 from outgrow.tasks.needs import Needs
 from outgrow.tasks.rows import Rows
@@ -158,23 +158,11 @@ class Surrogate:
         NeedsError
             Fewer than 50 rows; a student that reads no matrix, or the same of all rows; a supervisor that says the same of all rows.
         """
-        if not np.array_equal(rows.ids, weak.ids):
-            raise LabelsError(
-                f"surrogate was given {len(rows)} rows and weak labels of {len(weak)} others or in another order; slice both alike"
-            )
+        same_rows("surrogate", rows, weak)
         there = weak.any_covered
         n = int(there.sum())
-        if n < FEWEST:
-            raise NeedsError(
-                f"surrogate needs at least {FEWEST} covered rows, and there are {n}; give more transfer rows"
-            )
-        head = getattr(student, "student_", student)
-        try:
-            name = rows.name(getattr(head, "on", None))
-        except InputError as error:
-            raise NeedsError(f"surrogate needs the view that the student reads: {error}") from error
-        if not rows.views[name].matrix:
-            raise NeedsError(f"surrogate needs a matrix, and the view {name!r} holds raw inputs; encode them first")
+        enough("surrogate", n, "covered rows")
+        name = view_of("surrogate", student, rows)
         said = weak[there].one()[0]
         said = said - said.mean(axis=0)
         if not (said**2).sum() > 0:
@@ -193,7 +181,7 @@ class Surrogate:
         left, values, _ = np.linalg.svd(x, full_matrices=False)
         keep = values > 1e-10 * values[0]
         spectrum = values[keep] ** 2 / n
-        at = equivalent(spectrum, n, float(getattr(head, "penalty_", 1.0)))
+        at = equivalent(spectrum, n, float(getattr(getattr(student, "student_", student), "penalty_", 1.0)))
         power = ((left[:, keep].T @ said) ** 2).sum(axis=1)
         kept = mask(at)
         broken = [] if weak.classes is None else ["not trained by squared loss"]
