@@ -12,7 +12,7 @@ from outgrow.encoders.views import ViewSpec, Wanted, groups, named
 from outgrow.store import Store
 from outgrow.tasks.rows import INPUTS
 
-__all__ = ["Estimate", "estimate", "pass_seconds", "width_of"]
+__all__ = ["Estimate", "estimate", "pass_seconds", "weight_seconds", "width_of"]
 
 
 @dataclass(frozen=True)
@@ -102,16 +102,20 @@ def _seconds(task: Any, enc: Any, deepest: int) -> float:
 
 def pass_seconds(tokens: float, layers: int, width: int) -> float:
     """Return about how long a transformer reads so many tokens on this machine now."""
+    # Around three quarters of the product's rate reach the tokens; attention and padding take the rest.
+    return float(tokens * 12 * layers * width**2 * weight_seconds(512) / 0.75)
+
+
+def weight_seconds(tokens: int) -> float:
+    """Return how long one weight takes for one token, where so many are multiplied at once, on this machine now."""
     import time
 
     import torch
 
-    left, right = torch.zeros(512, 512), torch.zeros(512, 2048)
+    left, right = torch.zeros(tokens, 512), torch.zeros(512, 2048)
     times = []
     for _ in range(6):
         start = time.perf_counter()
         torch.mm(left, right)
         times.append(time.perf_counter() - start)
-    rate = 2 * 512 * 512 * 2048 / min(times)
-    # Around three quarters of the product's rate reach the tokens; attention and padding take the rest.
-    return float(tokens * 2 * 12 * layers * width**2 / (0.75 * rate))
+    return min(times) / (tokens * 512 * 2048)

@@ -9,6 +9,7 @@ import numpy as np
 
 from outgrow.encoders.batching import Shard, consecutive
 from outgrow.encoders.encoder import TABLE, Counts, Layer, Views, is_model_name
+from outgrow.encoders.hub import has_transformers
 from outgrow.encoders.text import TextEncoder
 from outgrow.errors import InputError, nearest
 from outgrow.fingerprints import code_version
@@ -56,12 +57,9 @@ class TokenEncoder(TextEncoder):
         import importlib.metadata
 
         what = {k: v for k, v in self.spec().items() if k in ("max_tokens", "model")}
-        return [
-            "tokens",
-            what,
-            [_version(importlib.metadata, n) for n in ("transformers", "tokenizers")],
-            code_version(__name__),
-        ]
+        version = importlib.metadata.version
+        versions = [version("transformers") if has_transformers() else None, version("tokenizers")]
+        return ["tokens", what, versions, code_version(__name__)]
 
     @property
     def depth(self) -> Layer:
@@ -98,10 +96,3 @@ class TokenEncoder(TextEncoder):
         lengths = np.array([len(t) for t in ids], dtype=np.int64)
         counts = Counts(rows=len(ids), tokens=int(lengths.sum()), cut=cut, empty=int((lengths == 0).sum()))
         return dict.fromkeys(layers, out), counts
-
-
-def _version(metadata: Any, name: str) -> str | None:
-    try:
-        return str(metadata.version(name))
-    except metadata.PackageNotFoundError:
-        return None

@@ -228,6 +228,8 @@ class DebateSupervisor(BaseEstimator):
 
         The rate is that of a short matrix product. Seconds are None where the model is not at hand.
         """
+        from outgrow.encoders.estimate import weight_seconds
+
         motion = self.motion(classes)
         debater = self._debater()
         total = f"{self.name}: up to {len(inputs) * motion.speeches():,} speeches of up to {motion.tokens} tokens"
@@ -238,7 +240,8 @@ class DebateSupervisor(BaseEstimator):
         n = left * motion.speeches()
         texts = sum(len(t) for t in inputs) / 4 * left / max(len(inputs), 1)
         # A cue is about eight tokens; what is read before the first speech is the input and about sixty more.
-        seconds = weights * _seconds_a_weight() * (n * (motion.tokens + 8) + texts + 60 * left)
+        # Half of the product's rate reaches the tokens; keys and values, and waiting for the longest speech, take the rest.
+        seconds = weights * weight_seconds(64) / 0.5 * (n * (motion.tokens + 8) + texts + 60 * left)
         return seconds, (
             f"{self.name}: {n:,} speeches of up to {motion.tokens} tokens to write "
             f"({left:,} rows, {motion.debates} debates, {motion.turns} turns), about {_spoken(seconds)}"
@@ -311,20 +314,6 @@ def _weights(debater: Any) -> float | None:
         return None
     config = debater.source.config()
     return float(12 * config.num_hidden_layers * config.hidden_size**2 + config.vocab_size * config.hidden_size)
-
-
-def _seconds_a_weight() -> float:
-    """Time one weight of one token in a batch of scripts, on this machine now."""
-    import torch
-
-    left, right = torch.zeros(64, 512), torch.zeros(512, 2048)
-    times = []
-    for _ in range(6):
-        start = time.perf_counter()
-        torch.mm(left, right)
-        times.append(time.perf_counter() - start)
-    # Half of the product's rate reaches the tokens; keys and values, and waiting for the longest speech, take the rest.
-    return min(times) / (64 * 512 * 2048) / 0.5
 
 
 def _spoken(seconds: float) -> str:
