@@ -117,7 +117,7 @@ def test_truth_beyond_the_teach_rows_changes_no_label(llama: str, store: Store) 
 
 def test_labels_of_taught_rows_are_out_of_fold(llama: str, store: Store) -> None:
     random = np.random.default_rng(5)
-    rows = rows_of(some()).with_view("tfidf", random.normal(size=(N, 60)).astype(np.float32))
+    rows = rows_of(some()).with_view("tfidf", random.normal(size=(N, 240)).astype(np.float32))
     truth = truth_of()
     made = debating(llama, store).fit(rows, table(truth, np.arange(N)))
     right = (made.label(rows).hard()[:, 0] == [CLASSES.index(t) for t in truth]).mean()

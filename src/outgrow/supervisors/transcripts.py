@@ -176,7 +176,8 @@ def _hold_block(model: Any, texts: Sequence[str], motion: Motion, recipe: str, s
         return
     openings = [opening(model, text, motion) for text in texts]
     sides = choose_sides(model, openings, motion)
-    seeds = [[int(fingerprint(key, m)[:15], 16) for m in range(motion.debates)] for key in keys]
+    # Not from the keys: these hold the version of the code, and an edit anywhere below would draw other debates.
+    seeds = [[int(fingerprint(asdict(motion), text, m)[:15], 16) for m in range(motion.debates)] for text in texts]
     order = [[_order(pair, motion, seed) for seed in several] for pair, several in zip(sides, seeds)]
     cues = [[[cue(motion.words[side]) for side in script] for script in several] for several in order]
     said = take_turns(model, openings, cues, motion.tokens, seeds=seeds, temperature=motion.temperature, top=motion.top)
