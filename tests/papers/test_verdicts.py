@@ -47,7 +47,7 @@ class Point:
         self.name, self.value, self._loaded = "more", "other:CLAIMS", value
 
     def load(self) -> Any:
-        return self._loaded
+        return tuple(self._loaded)
 
 
 def claim(measure: Any, name: str = "") -> Claim:
@@ -62,11 +62,14 @@ def points(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     found: list[Any] = []
     CALLS.clear()
     claims.cache_clear()
-    monkeypatch.setattr(module.importlib.metadata, "entry_points", lambda group: [Point(tuple(found))])
+    module.papers.cache_clear()
+    given = {"outgrow.claims": [Point(found)]}
+    monkeypatch.setattr(module.importlib.metadata, "entry_points", lambda group: given.get(group, []))
     monkeypatch.setattr(module.pkgutil, "iter_modules", lambda path: [])
     yield found
     monkeypatch.undo()
     claims.cache_clear()
+    module.papers.cache_clear()
 
 
 def test_planted_claims_get_their_verdicts(points: list[Any]) -> None:

@@ -62,7 +62,9 @@ def papers(as_json: AsJson = False) -> None:
             "id": p["id"],
             "paper": ", ".join(filter(None, (p["title"], p["citation"]))),
             "claims": p["claims"],
-            "verdicts": ", ".join(f"{p[v]} {w}" for v, w in _VERDICTS.items() if p[v]),
+            "verdicts": ", ".join(f"{p[v]} {w}" for v, w in _VERDICTS.items() if p[v])
+            + (f" ({p['older']} by older code)" if p["older"] else ""),
+            "paper's scale": f"{p['at_scale']} of {p['claims']}" if p["at_scale"] else "none",
             "seconds": p["seconds"],
         }
         for p in lines

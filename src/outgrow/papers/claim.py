@@ -245,8 +245,9 @@ class Claim:
     def key(self, quick: bool = False) -> str:
         """Name what a verdict depends on: the code that can be reached from ``measure``, the seeds, and the form."""
         from outgrow.fingerprints import fingerprint
+        from outgrow.papers.reach import code_key
 
-        return fingerprint(self.measure, list(self.seeds_of(quick)), quick)
+        return fingerprint(code_key(self.measure), list(self.seeds_of(quick)), quick)
 
 
 def seed_interval(values: ArrayLike) -> tuple[float, float, float]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["page", "ranges"]
+__all__ = ["measured_with", "page", "ranges"]
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~$])")
 _HEAD = """# Claims
@@ -35,7 +36,7 @@ def ranges(seeds: Sequence[int]) -> str:
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in parts) or "none"
 
 
-def page(records: Sequence[Mapping[str, Any]], missing: Sequence[str] = ()) -> str:
+def page(records: Sequence[Mapping[str, Any]], missing: Sequence[str] = (), older: Sequence[str] = ()) -> str:
     """Return the page as Markdown.
 
     Parameters
@@ -44,6 +45,8 @@ def page(records: Sequence[Mapping[str, Any]], missing: Sequence[str] = ()) -> s
         Of :func:`~outgrow.papers.verdicts.record`.
     missing : sequence of str
         Claims without a record.
+    older : sequence of str
+        Claims whose record is of other code than there is now.
     """
     ordered = sorted(records, key=lambda r: (r["subject"], r["name"]))
     counts = {v: sum(r["verdict"] == v for r in ordered) for v in ("holds", "fails", "undecided")}
@@ -52,11 +55,19 @@ def page(records: Sequence[Mapping[str, Any]], missing: Sequence[str] = ()) -> s
         parts.append(
             "**These are quick forms on few seeds: they show that the measurements run, and are no evidence.**"
         )
+    if codes := Counter(code for r in ordered if (code := measured_with(r))):
+        parts.append("Measured with " + ", ".join(f"{c} ({n})" for c, n in sorted(codes.items())) + ".")
+    if older:
+        parts.append(
+            f"† {len(older)} of these verdicts are of older code: a function that their measurement reaches was edited since. "
+            "`make claims` measures them anew."
+        )
     lines = ["| about | claim | bound | figures | verdict | seeds |", "| --- | --- | --- | --- | --- | --- |"]
     for r in ordered:
         seeds = f"{ranges(r['seeds'])}; looked: {ranges(r['looked'])}"
         about = f"{_text(r['subject'])} ({_text(r['paper'])})"
         cells = [_text(r["statement"]), _text(r["bound"]), _text(r["figures"]), _verdict(r["verdict"]), seeds]
+        cells[3] += " †" if r["name"] in older else ""
         lines.append("| " + " | ".join([about, *cells]) + " |")
     parts.append("\n".join(lines))
     if missing:
@@ -66,6 +77,12 @@ def page(records: Sequence[Mapping[str, Any]], missing: Sequence[str] = ()) -> s
         if told:
             parts += [f"## {title}", *(_paragraph(r) for r in told)]
     return "\n\n".join(p.strip("\n") for p in parts) + "\n"
+
+
+def measured_with(record: Mapping[str, Any]) -> str:
+    """Say which code a verdict is of: "commit 0a1b2c3d4e", or "version 0.1.0" where no commit is known; empty for old records."""
+    code = record.get("code") or {}
+    return f"commit {code['commit']}" if code.get("commit") else f"version {code['version']}" if code else ""
 
 
 def _verdict(word: str) -> str:

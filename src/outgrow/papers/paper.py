@@ -101,6 +101,8 @@ class Paper:
         claim measures with. A claim without sizes (an identity) names its own function.
     scaled : str
         A sentence that says what the laptop scale made smaller.
+    no_scale : str
+        A sentence that says why claims have no form at the paper's own scale, or what is unknown of it and stands in its place.
     pictures : tuple of Picture
         In the order of the report.
     """
@@ -114,6 +116,7 @@ class Paper:
     data: tuple[str, ...] = ()
     at_scale: Mapping[str, Measure] = field(default_factory=dict)
     scaled: str = ""
+    no_scale: str = ""
     pictures: tuple[Picture, ...] = ()
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from typing import Any
 from outgrow.catalogue import claims, papers
 from outgrow.errors import FetchError, InputError, MissingExtra, nearest
 from outgrow.papers.claim import Claim
+from outgrow.papers.page import measured_with
 from outgrow.papers.paper import Paper
-from outgrow.papers.verdicts import FILES, Record, judge_claims, read_records
+from outgrow.papers.verdicts import Record, judge_claims, older, published
 
 __all__ = ["SCALES", "Reproduction", "claims_of", "find_paper", "folder_name", "inventory_papers", "reproduce_paper"]
 
@@ -166,10 +167,8 @@ def _at_scale(paper: Paper, scale: str) -> tuple[list[Claim], list[str]]:
     wanted = [replace(c, measure=paper.at_scale[c.name]) for c in mine if c.name in paper.at_scale]
     if not wanted:
         reads = ", ".join((*paper.models, *paper.data))
-        raise InputError(
-            f"no claim of {paper.id} has a form at the paper's scale{f' (models and data: {reads})' if reads else ''}; "
-            "use --scale laptop"
-        )
+        why = f": {paper.no_scale.rstrip('.')}" if paper.no_scale else f" (models and data: {reads})" if reads else ""
+        raise InputError(f"no claim of {paper.id} has a form at the paper's scale{why}; use --scale laptop")
     return wanted, [c.name for c in mine if c.name not in paper.at_scale]
 
 
@@ -204,11 +203,13 @@ def inventory_papers() -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        id, title, citation, arxiv, claims (number), holds, fails, undecided, unmeasured (numbers, of the verdicts in ``docs/claims.json``
-        where the package stands in its repository), seconds (CPU, measured where there is a verdict, else expected), at_scale (number of
-        claims with a form at the paper's own scale).
+        id, title, citation, arxiv, claims (number), holds, fails, undecided, unmeasured (numbers, of the verdicts of the documentation),
+        older (how many of these verdicts are of other code than there is now), measured_with (the versions or commits they are of), seconds
+        (CPU, measured where there is a verdict, else expected), at_scale (number of claims with a form at the paper's own scale), and
+        no_scale (why others have none).
     """
-    held = _published()
+    held = published()
+    stale = set(older(held, claims()))
     lines = []
     for paper in papers().values():
         mine = claims_of(paper)
@@ -221,14 +222,11 @@ def inventory_papers() -> list[dict[str, Any]]:
                 "claims": len(mine),
                 **verdicts,
                 "unmeasured": len(mine) - len(known),
+                "older": sum(c.name in stale for c in mine),
+                "measured_with": sorted({measured_with(r) for r in known} - {""}),
                 "seconds": math.ceil(seconds),
                 "at_scale": sum(c.name in paper.at_scale for c in mine),
+                "no_scale": paper.no_scale,
             }
         )
     return lines
-
-
-def _published() -> Mapping[str, Record]:
-    """Read the verdicts that stand beside the sources; an installed package has none."""
-    docs = Path(__file__).resolve().parents[3] / "docs"
-    return read_records(docs) if (docs / FILES["full"][0]).is_file() else {}

@@ -1,7 +1,8 @@
 """Claims with their verdicts: measured one at a time, kept in one JSON file, written as one page.
 
-A record stays valid as long as its key does: the code that can be reached from the measuring function, the seeds, the form. So a run that
-was killed goes on where it was, and an edit re-measures what it can have changed. Quick forms have a file of their own.
+A record stays valid as long as its key does: the code that can be reached from the measuring function (:mod:`outgrow.papers.reach`), the
+seeds, the form. So a run that was killed goes on where it was, and an edit re-measures what it can have changed. A record that is no longer
+valid is shown as one, with the version and commit it was measured with. Quick forms have a file of their own.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from typing import Any
 from outgrow.catalogue import claims, papers
 from outgrow.errors import InputError, OutgrowError, nearest
 from outgrow.papers.claim import Claim, Measurement
-from outgrow.store import atomic_write, lock, write_json
+from outgrow.papers.reach import stamp
+from outgrow.store import lock, write_json, write_text
 
-__all__ = ["FILES", "chosen", "judge", "judge_claims", "read_records", "record"]
+__all__ = ["FILES", "chosen", "judge", "judge_claims", "older", "published", "read_records", "record"]
 
 FILES = {"full": ("claims.json", "claims.md"), "quick": ("claims-quick.json", "claims-quick.md")}
 FORMAT = 1
@@ -56,6 +58,7 @@ def record(claim: Claim, measured: Measurement, quick: bool, seconds: float, key
         "seeds": list(seeds),
         "form": "quick" if quick else "full",
         "key": claim.key(quick) if key is None else key,
+        "code": stamp(),
         "cpu_seconds": round(seconds, 1),
         "measurement": measured.as_dict(),
     }
@@ -84,6 +87,21 @@ def read_records(folder: Path, quick: bool = False) -> dict[str, Record]:
         return {str(k): dict(v) for k, v in held["claims"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is no file of claims; move it away, or name another folder with --out") from error
+
+
+def published() -> dict[str, Record]:
+    """Return the verdicts of the documentation: beside the sources those of its folder, else those that the package was built with."""
+    docs = Path(__file__).resolve().parents[3] / "docs"
+    return read_records(docs) or read_records(Path(__file__).parent)
+
+
+def older(records: Mapping[str, Record], known: Mapping[str, Claim]) -> list[str]:
+    """Name the claims whose recorded verdict is of other code than there is now, or of other seeds."""
+    return [name for name, claim in known.items() if name in records and records[name]["key"] != _key(claim, records)]
+
+
+def _key(claim: Claim, records: Mapping[str, Record]) -> str:
+    return claim.key(records[claim.name].get("form") == "quick")
 
 
 def judge(
@@ -205,8 +223,7 @@ def _tidy(folder: Path, quick: bool, drop: bool, known: Mapping[str, Claim]) -> 
         now |= {name: {**held[name], **_words(claim)} for name, claim in known.items() if name in held}
         if now != held:
             write_json(folder / json_name, {"format": FORMAT, "claims": now})
-        with atomic_write(folder / page_name) as part:
-            part.write_text(page(list(now.values()), _missing(now, known)), "utf-8")
+        write_text(folder / page_name, page(list(now.values()), _missing(now, known), older(now, known)))
 
 
 def _missing(held: Mapping[str, Record], known: Mapping[str, Claim]) -> list[str]:
