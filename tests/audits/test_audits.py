@@ -50,6 +50,7 @@ def test_every_registered_audit_takes_a_cell_alone():
 
 def test_without_truth_nothing_is_found():
     whole = made([0, 1, 2, 0], [0, 1, 1, 1], [0, 1, 2, 1])
+    whole = replace(whole, moments={"0.5": whole.outputs["floor"], "1": whole.outputs["student"]})
     assert all(audit().examine(Cell([whole])) for audit in catalogue("audits").values())
     blind = replace(whole, truth=None, score={})
     for audit in catalogue("audits").values():

@@ -15,7 +15,7 @@ from typing import Any
 from outgrow.encoders.encoder import Encoder, Layer, encoder
 from outgrow.errors import InputError
 
-__all__ = ["ViewSpec", "Wanted", "groups", "named", "parse"]
+__all__ = ["ViewSpec", "Wanted", "groups", "named", "parse", "token_view"]
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,12 @@ def _layer(layer: Any, name: str) -> int:
     if isinstance(layer, bool) or not isinstance(layer, int) or layer < 0:
         raise InputError(f"layer of {name!r} must be a whole number from 0, not {layer!r}")
     return layer
+
+
+def token_view(model: str, max_tokens: int | None = None, revision: str | None = None) -> str:
+    """Return the name of the view of a model's token ids, which its fine-tuned learners share."""
+    given = {"encoder": "tokens", "of": model, "max_tokens": max_tokens, "revision": revision}
+    return parse({k: v for k, v in given.items() if v is not None}).name
 
 
 def named(views: Iterable[str | Mapping[str, Any] | ViewSpec] | str | Mapping[str, Any] | ViewSpec) -> list[ViewSpec]:

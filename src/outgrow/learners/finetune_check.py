@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from outgrow.errors import InputError, nearest
+from outgrow.errors import InputError, MissingExtra, nearest
 
-__all__ = ["check_parameters", "rate_for"]
+__all__ = ["check_installed", "check_parameters", "rate_for"]
 
 CHOICES = {
     "schedule": ("linear", "cosine", "constant"),
@@ -29,6 +29,20 @@ def rate_for(parameters: int, lora: int | None, layers: str) -> float:
     if lora is not None:
         return 5e-4 if parameters <= 10**9 else 8e-5
     return 5e-5 if parameters <= 4 * 10**8 else 1e-5
+
+
+def check_installed(model: str, lora: int | None) -> None:
+    """Raise when what fine-tuning needs is not installed; nothing of it is imported.
+
+    Raises
+    ------
+    MissingExtra
+    """
+    import importlib.util
+
+    for package in ("transformers", *(["peft"] if lora is not None else [])):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtra(f"fine-tuning {model!r}", "hf")
 
 
 def check_parameters(learner: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from outgrow.reports.figures import Figure, Line, Mark, Table, dots, summary
 from outgrow.reports.labels import about_section, quality_sections
@@ -18,6 +18,9 @@ from outgrow.scores.metrics import METRICS, metric_name
 from outgrow.scores.verdict import CODES, FLAGS
 from outgrow.studies.results import Results, names, spent
 from outgrow.studies.words import clean, count, interval, isolate, number, plural, share, signed
+
+if TYPE_CHECKING:
+    from outgrow.audits.finding import Finding
 
 __all__ = ["content", "floor_note", "main_rows", "score_text"]
 
@@ -253,12 +256,21 @@ def _cells_section(results: Results) -> list[Section]:
     return [Section("scores", "Scores with their doubt", more, (figure,))]
 
 
+def _finding_table(finding: Finding) -> Table:
+    """Set the table of a finding that has no drawing."""
+    columns = tuple(str(c).replace("_", " ") for c in finding.table.columns)
+    rows = rows_of(finding.table)
+    body = tuple(tuple(number(v) if isinstance(v, float) else clean(str(v)) for v in row.values()) for row in rows)
+    return Table(columns, body, "", frozenset(columns))
+
+
 def _audits(results: Results, cell: Cell | None) -> list[Section]:
     made: list[Section] = []
     chosen = names(cell) if cell is not None else {}
     titles = {
         "imitation": "What became of the supervisor's errors",
         "calibration": "Can the probabilities be believed?",
+        "moments": "While the student trains",
     }
     for audit in dict.fromkeys(f.audit for f in results.findings):
         found = [f for f in results.findings if f.audit == audit]
@@ -274,6 +286,7 @@ def _audits(results: Results, cell: Cell | None) -> list[Section]:
                 titles.get(audit, clean(audit)),
                 (f"Drawn: {label}." if figure else f"{label}: {first.sentence}",),
                 (figure,) if figure else (),
+                () if figure or len(first.table) < 2 else (_finding_table(first),),
                 folded=(Section("", f"All {plural(len(found), 'row')}", tables=(Table(("row", "finding"), others),)),)
                 if len(found) > 1
                 else (),

@@ -57,6 +57,10 @@ class Evaluation(Measured):
         (``"others"``: mean of the other supervisors; ``"prior"``).
     direct_rows : int, optional
         Truth rows that direct was trained on.
+    moments : mapping of str to (n, c)
+        The student's predictions after shares of its training, such as ``"0.5"``, in their order; for audits.
+    stopped : float, optional
+        Share of the training at which weak labels stopped it; None where nothing watched.
 
     Raises
     ------
@@ -80,6 +84,8 @@ class Evaluation(Measured):
     expected: Mapping[str, float] | None = None
     expected_from: str = "prior"
     direct_rows: int | None = None
+    moments: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    stopped: float | None = None
 
     def __post_init__(self) -> None:
         ids = np.asarray(self.ids)
@@ -98,6 +104,7 @@ class Evaluation(Measured):
             put("classes", classes.astype(str) if classes.dtype == object else classes)
         if self.outputs is not None:
             put("outputs", {r: self._output(self.outputs[r], n, r) for r in _in_order(self.outputs)})
+        put("moments", {s: self._output(o, n, f"moment {s}") for s, o in self.moments.items()})
         if self.truth is not None:
             put("truth", self._truth(np.asarray(self.truth), n))
         covered = np.ones(n, dtype=bool) if self.covered is None else np.asarray(self.covered)
@@ -194,6 +201,7 @@ class Evaluation(Measured):
         arrays = {"ids": self.ids, "covered": self.covered}
         arrays |= {f"score.{r}": v for r, v in self.score.items()}
         arrays |= {f"outputs.{r}": v for r, v in (self.outputs or {}).items()}
+        arrays |= {f"moment.{s}": v for s, v in self.moments.items()}
         if self.truth is not None:
             arrays["truth"] = self.truth
         if self.classes is not None:
@@ -215,6 +223,8 @@ class Evaluation(Measured):
             "expected": None if self.expected is None else dict(self.expected),
             "expected_from": self.expected_from,
             "direct_rows": self.direct_rows,
+            "moments": list(self.moments),
+            "stopped": self.stopped,
         }
         (place / "evaluation.json").write_text(json.dumps(fields, indent=1, allow_nan=False), encoding="utf-8")
         return place
@@ -244,6 +254,8 @@ class Evaluation(Measured):
                 truth=arrays.get("truth"),
                 classes=arrays.get("classes"),
                 covered=arrays["covered"],
+                moments={s: arrays[f"moment.{s}"] for s in fields.get("moments", ())},
+                stopped=fields.get("stopped"),
                 unnamed=None if fields["unnamed"] is None else tuple(fields["unnamed"]),
                 **{k: fields[k] for k in _PLAIN},
             )

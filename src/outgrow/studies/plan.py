@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,10 @@ from outgrow.errors import NeedsError, StudyError
 from outgrow.fingerprints import code_version, environment_key, fingerprint
 from outgrow.scores.worth import sizes_for
 from outgrow.studies.study import StudentSpec, Study, method_of
-from outgrow.studies.tuned import learner_of
+from outgrow.studies.tuned import chain_words, learner_of
 from outgrow.studies.tuned import shown as shown_tuned
 from outgrow.tasks.needs import Needs
+from outgrow.tasks.rows import TOKENS
 from outgrow.tasks.split import Roles
 from outgrow.tasks.task import Task
 
@@ -99,7 +100,8 @@ def student_name(student: StudentSpec, view: str) -> str:
 def method_name(entry: Any) -> str:
     """Return a method's name in tables, with the parameters that were given."""
     name, params = method_of(entry)
-    return name + (f"({', '.join(f'{k}={v}' for k, v in params.items())})" if params else "")
+    told = {k: chain_words(v) if k == "chain" else v for k, v in params.items()}
+    return name + (f"({', '.join(f'{k}={v}' for k, v in told.items())})" if told else "")
 
 
 def check_needs(
@@ -146,6 +148,7 @@ def check_needs(
     shown = [student_name(s, view_name(s)) for s in study.students]
     if twice := [name for i, name in enumerate(shown) if name in shown[:i]]:
         raise StudyError(f"two students are called {twice[0]!r}; remove one, or give it a name")
+    sources = {g: [_featured(source) for source in group] for g, group in sources.items()}
     own = True if all(model_of(student.encoder) in asked for student in study.students) else None
     left_out: dict[str, dict[str, str]] = {}
     tuned = next((s for s in study.students if s.finetune is not None), None)
@@ -167,6 +170,11 @@ def check_needs(
     if all(len(left_out.get(method_name(entry), ())) == len(sources) for entry in study.methods):
         raise NeedsError(next(reason for refused in left_out.values() for reason in refused.values()))
     return left_out
+
+
+def _featured(source: Any) -> Any:
+    """Return a source whose view is None where it holds token ids: a fine-tuned supervisor has no features to hand on."""
+    return replace(source, view=None) if source.view is not None and source.view.startswith(TOKENS) else source
 
 
 def left_out_notes(left_out: Mapping[str, Mapping[str, str]], groups: int) -> list[str]:

@@ -95,7 +95,12 @@ def learner(spec: Mapping[str, Any]) -> Any:
 
 def build_method(spec: Mapping[str, Any], head: Mapping[str, Any]) -> Any:
     """Build a method around a head from their JSON."""
-    return find("methods", spec["name"])(learner=learner(head), **spec["params"])
+    params = spec["params"]
+    if "chain" in params:
+        from outgrow.studies.tuned import linked
+
+        params = linked(params, head)
+    return find("methods", spec["name"])(learner=learner(head), **params)
 
 
 def do_labels(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
@@ -118,6 +123,8 @@ def do_labels(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
             supervisor.store, supervisor.say = context.store, told
         if "random_state" in supervisor.get_params():
             supervisor.set_params(random_state=spec["seed"])
+        if getattr(getattr(supervisor, "learner", None), "reads_inputs", False):
+            supervisor.set_params(learner__random_state=spec["seed"])
         supervisor.fit(rows.at(teach), context.task(spec).truth_table(teach))
     # Prices stand in objects of their own, or these would keep an old one.
     replace(supervisor.label(rows), costs=None).save(folder)
@@ -192,6 +199,7 @@ def do_student(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
     method.fit(rows.at(roles.transfer), weak.at(roles.transfer), **extra)
     np.save(folder / "outputs.npy", predictions(method, rows, task))
     method.student_.save(folder / "head")
+    watched = _moments(method.student_, task, rows, roles, folder)
     said, mute = [], {}
     for name in spec["forecasts"]:
         predictor = find("forecasts", name)()
@@ -210,8 +218,19 @@ def do_student(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
         "forecasts": said,
         "mute": mute,
         "said": said_of(method),
+        **watched,
     }
     write_json(folder / "student.json", about)
+
+
+def _moments(student: Any, task: Task, rows: Rows, roles: Roles, folder: Path) -> dict[str, Any]:
+    """Keep what the student said earlier in its training, where it kept its weights, on the rows that are scored."""
+    shares = sorted({float(s) for s in getattr(student, "keep", ())})
+    if not shares:
+        return {}
+    at = rows.at(roles.test if len(roles.test) else roles.select)
+    np.save(folder / "moments.npy", np.stack([predictions(student.earlier(s), at, task) for s in shares]))
+    return {"moments": [f"{s:g}" for s in shares], "stopped": float(student.stopped_) if student.looks_ else None}
 
 
 def do_evaluation(spec: Mapping[str, Any], context: Context, folder: Path) -> None:
@@ -221,8 +240,14 @@ def do_evaluation(spec: Mapping[str, Any], context: Context, folder: Path) -> No
     rows = roles.test if len(roles.test) else roles.select
     output = np.load(made / "outputs.npy", allow_pickle=False)[rows]
     reference = load_references(context.folder(spec["reference"]), roles)
-    spent = read_json(made / "student.json")["spent"]
-    assemble(task, weak, roles, output, reference, metric=spec["metric"], spent=spent, cell=spec["cell"]).save(folder)
+    about = read_json(made / "student.json")
+    found = assemble(
+        task, weak, roles, output, reference, metric=spec["metric"], spent=about["spent"], cell=spec["cell"]
+    )
+    if about.get("moments"):
+        earlier = dict(zip(about["moments"], np.load(made / "moments.npy", allow_pickle=False), strict=True))
+        found = replace(found, moments=earlier, stopped=about["stopped"])
+    found.save(folder)
 
 
 WORK: dict[str, Callable[[Mapping[str, Any], Context, Path], None]] = {

@@ -3,6 +3,8 @@ r"""Entries of a study file become supervisors; the one table of kinds.
 ::
 
     {probe: wordllama}                      a probe on a view; options: penalty, folds, name
+    {finetune: minilm, lora: 4}             a model fine-tuned on the truth of teach rows; options of a fine-tuned student, and earlier (the
+                                            share of its training it is taken after), folds, name
     {rules: vader, classes: [neg, pos]}     a packaged lexicon; which classes stand for negative and positive
     {rules: my_rules:votes}                 a function of a module, or a list of them; option: name
     {file: weak.csv, id: ticket, label: guess}     options: probs, value, source, by, least, cost, encoding, name
@@ -28,7 +30,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal
 
-from outgrow.errors import StudyError, nearest
+from outgrow.errors import InputError, StudyError, nearest
 from outgrow.supervisors.protocol import Supervisor
 
 __all__ = ["kinds", "supervisor"]
@@ -39,7 +41,14 @@ GROUP = "outgrow.supervisors"
 def kinds() -> dict[str, Any]:
     """Return the kinds of supervisor a study may name: ours, and those of installed entry points (not loaded)."""
     theirs = {point.name: point for point in entry_points(group=GROUP)}
-    ours = {"probe": _probe, "rules": _rules, "file": _file, "prompt": _prompt, "debate": _debate}
+    ours = {
+        "probe": _probe,
+        "finetune": _finetune,
+        "rules": _rules,
+        "file": _file,
+        "prompt": _prompt,
+        "debate": _debate,
+    }
     return {**theirs, **ours, "stockfish": _stockfish}
 
 
@@ -95,8 +104,11 @@ def supervisor(
     return make(value, given, folder=None if folder is None else Path(folder), **context)
 
 
+TUNED = ("lora", "layers", "epochs", "lr", "batch", "schedule", "warmup", "weight_decay", "gradient_checkpointing")
+MORE = ("batch_tokens", "text_epochs", "max_tokens", "pooling", "dtype", "revision", "earlier", "folds", "name")
 _OPTIONS: Mapping[str, tuple[str, ...]] = {
     "probe": ("penalty", "folds", "name"),
+    "finetune": (*TUNED, *MORE),
     "rules": ("classes", "name"),
     "file": ("id", "label", "probs", "value", "source", "by", "least", "cost", "encoding", "name"),
     "prompt": ("template", "words", "calibration", "prior", "least", "max_tokens", "revision", "name"),
@@ -137,6 +149,34 @@ def _probe(value: Any, options: dict[str, Any], *, kind: str, **_: Any) -> Super
 
             learner = LinearHead(on=value, penalty=penalty)
     return ProbeSupervisor(value, learner, options.get("folds", 5), title=options.get("name"))
+
+
+def _finetune(value: Any, options: dict[str, Any], *, kind: str, **_: Any) -> Supervisor:
+    from outgrow.encoders.views import token_view
+    from outgrow.learners.finetune import FineTune, FineTuneValue
+    from outgrow.learners.finetune_check import check_installed
+    from outgrow.supervisors.probe import ProbeSupervisor
+
+    if not isinstance(value, str) or not value:
+        raise StudyError(f"finetune names the model that is trained, {{finetune: minilm}}; {value!r} names none")
+    given = dict(options)
+    earlier, folds, name = given.pop("earlier", None), given.pop("folds", 0), given.pop("name", None)
+    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 0 or folds == 1:
+        raise StudyError(
+            f"folds of the fine-tuned supervisor {value!r} is a whole number of at least 2, or 0, not {folds!r}"
+        )
+    if name is None:
+        told = ", ".join(f"{k}={v}" for k, v in {**given, **({} if earlier is None else {"earlier": earlier})}.items())
+        name = f"{value} fine-tuned" + (f" ({told})" if told else "")
+    view = token_view(value, given.get("max_tokens"), given.get("revision"))
+    until = {} if earlier is None else {"until": earlier}
+    learner = (FineTuneValue if kind == "value" else FineTune)(value, on=view, **given, **until)
+    try:
+        learner.check()
+        check_installed(value, learner.lora)
+    except InputError as error:
+        raise StudyError(f"the fine-tuned supervisor {value!r}: {error}".replace("until is", "earlier is")) from error
+    return ProbeSupervisor(view, learner, folds, title=str(name))
 
 
 def _rules(

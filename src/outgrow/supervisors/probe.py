@@ -32,7 +32,7 @@ class ProbeSupervisor(BaseEstimator):
     learner : learner, optional
         Cloned, then set to read ``on``. Default: ``LinearHead``, ``RidgeHead`` when truth is a table of values.
     folds : int
-        For the labels of the teach rows.
+        For the labels of the teach rows. 0 fits once and leaves these rows uncovered: for a learner whose every fit is dear.
     random_state : int
         Draws the folds.
     title : str, optional
@@ -97,9 +97,9 @@ class ProbeSupervisor(BaseEstimator):
             raise LabelsError(
                 f"supervisor {self.name!r} learns from truth, and none of its {len(rows)} teach rows has any"
             )
-        if not isinstance(self.folds, int | np.integer) or self.folds < 2:
+        if not isinstance(self.folds, int | np.integer) or self.folds == 1 or self.folds < 0:
             raise LabelsError(
-                f"supervisor {self.name!r} needs folds=2 or more for its own teach rows, not {self.folds!r}"
+                f"supervisor {self.name!r} needs folds=2 or more for its own teach rows, or 0 to leave them out, not {self.folds!r}"
             )
         rows, table = rows[there], table[there]
         classes = table.classes
@@ -148,7 +148,8 @@ class ProbeSupervisor(BaseEstimator):
         mine = taught >= 0
         probs[mine] = self.out_of_fold_[taught[mine]]
         covered[mine] = self.fold_covered_[taught[mine]]
-        source = Source(self.name, self.view_, tuple(int(i) for i in self.taught_), self.fingerprint_)
+        view = self.view_ if rows.views[self.view_].matrix else None
+        source = Source(self.name, view, tuple(int(i) for i in self.taught_), self.fingerprint_)
         return WeakLabels.from_probs(probs, self.classes_, ids=rows.ids, covered=covered, source=source)
 
     def _learner(self, values: bool) -> Any:
@@ -174,9 +175,11 @@ class ProbeSupervisor(BaseEstimator):
 
     def _cross_fit(self, learner: Any, rows: Rows, table: WeakLabels) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         strata = np.zeros(len(rows), dtype=np.int64) if table.classes is None else table.hard()[:, 0]
-        fold = fold_of(rows.view(self.view_), strata, self.folds, self.random_state)
         out = np.zeros((len(rows), table.probs.shape[2]))
         covered = np.zeros(len(rows), dtype=bool)
+        if not self.folds:
+            return out, covered
+        fold = fold_of(rows.view(self.view_), strata, self.folds, self.random_state)
         for k in range(int(fold.max()) + 1):
             held = fold == k
             if held.all() or (table.classes is not None and len(np.unique(strata[~held])) < 2):
