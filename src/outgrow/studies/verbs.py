@@ -184,6 +184,7 @@ def inventory(kind: str, store: Store | None = None) -> list[dict[str, Any]]:
 
         texts = {
             "probe": "a linear head on a view, taught by the teach rows",
+            "finetune": "a language model that is fine-tuned on the truth of the teach rows",
             "rules": "a packaged lexicon or functions that vote or abstain",
             "file": "labels from a file, joined by id",
             "debate": "weak judges who read debates of a language model with itself, taught by the teach rows",
