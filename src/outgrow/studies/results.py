@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outgrow.errors import InputError, StoreError
+from outgrow.fingerprints import fingerprint
 from outgrow.scores.evaluation import Cell, Evaluation
 from outgrow.scores.measured import sign
 from outgrow.scores.metrics import metrics_for
@@ -151,7 +152,8 @@ class Results:
         """
         import pandas as pd
 
-        rows = [_seed_row(e) for cell in self.cells for e in cell.evaluations]
+        known: dict[tuple[str, ...], float | None] = {}
+        rows = [_seed_row(e, known) for cell in self.cells for e in cell.evaluations]
         table = pd.DataFrame(rows)
         if self.details is not None and len(self.details) and len(table):
             keys = [k for k in ("supervisor", "student", "method", "seed") if k in self.details]
@@ -349,11 +351,20 @@ def who(cell: Cell) -> str:
 # --- small writings -----------------------------------------------------------------------------------------------------------------
 
 
-def _seed_row(e: Evaluation) -> dict[str, Any]:
+def _seed_row(e: Evaluation, known: dict[tuple[str, ...], float | None]) -> dict[str, Any]:
+    """Return one line; ``known`` keeps scores of the same answers, as methods of one seed share floor, direct and ceiling."""
+    of = {} if e.outputs is None else {role: fingerprint(out, e.truth) for role, out in e.outputs.items()}
+
+    def value(role: str, metric: str) -> float | None:
+        key = (metric, of.get(role, f"{id(e)} {role}"))
+        if key not in known:
+            known[key] = e.value(role, metric)
+        return known[key]
+
     row: dict[str, Any] = {key: str(e.cell.get(key, "")) for key in KEYS}
     row |= {"seed": e.seed, "test_rows": len(e.ids), "spent": e.spent, "metric": e.metric}
     mine = [e.metric, *(m for m in metrics_for(e.kind) if m != e.metric)]
-    row |= {f"{role}_{metric}": e.value(role, metric) for role in e.roles for metric in mine}
+    row |= {f"{role}_{metric}": value(role, metric) for role in e.roles for metric in mine}
     row |= {f"floor[{name}]_{e.metric}": sign(e.metric) * score + 0.0 for name, score in e.floors.items()}
     found = {"gain": e.gain(), "gap": e.gap(), "pgr": e.pgr(), "direct_minus_student": e.direct_minus_student()}
     row |= {name: value.value for name, value in found.items()}
