@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from outgrow.catalogue import catalogue
+from outgrow.cli import main
 from outgrow.errors import InputError
 from outgrow.studies.check import CHECKS, Line, check_method, method_at
 from outgrow.studies.ordinary import world
@@ -108,7 +108,9 @@ def test_the_permuted_world_differs_in_truth_outside_the_grant_only() -> None:
     assert one.weak is two.weak
 
 
-def test_the_program_says_a_line_a_check_and_ends_with_one_on_a_fault(tmp_path: Path) -> None:
+def test_the_program_says_a_line_a_check_and_ends_with_one_on_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "mine.py").write_text(
         "from outgrow.methods.naive import Naive\n"
         "class Mine(Naive):\n    '''Like naive.'''\n"
@@ -116,10 +118,20 @@ def test_the_program_says_a_line_a_check_and_ends_with_one_on_a_fault(tmp_path: 
         "    def needs(self):\n        from outgrow.tasks.needs import Needs\n"
         "        return super().needs() | Needs(supervisors=2)\n"
     )
-    command = [sys.executable, "-m", "outgrow", "check-method", "mine:Mine", "--json"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 1, done.stderr
-    found = json.loads(done.stdout)
+    # The program looks in the folder it is called from.
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p not in ("", str(tmp_path))])
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+
+    def program(place: str, *more: str) -> tuple[int | str | None, str, str]:
+        monkeypatch.setattr(sys, "argv", ["outgrow", "check-method", place, *more])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        return stopped.value.code, *capsys.readouterr()
+
+    code, out, err = program("mine:Mine", "--json")
+    assert code == 1, err
+    found = json.loads(out)
     assert (found["method"], found["failed"]) == ("mine:Mine", 1)
     assert {x["check"]: x["status"] for x in found["checks"]} == {
         c: "failed"
@@ -129,6 +141,6 @@ def test_the_program_says_a_line_a_check_and_ends_with_one_on_a_fault(tmp_path: 
         else "passed"
         for c in CHECKS
     }
-    wrong = subprocess.run([*command[:-2], "mine:Mind"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert wrong.returncode == 2
-    assert wrong.stderr == "outgrow: the module 'mine' has no class 'Mind'; did you mean 'Mine'?\n"
+    wrong = program("mine:Mind")
+    assert wrong == (2, "", "outgrow: the module 'mine' has no class 'Mind'; did you mean 'Mine'?\n")
+    monkeypatch.delitem(sys.modules, "mine")
