@@ -44,6 +44,8 @@ class Moments:
         if not ready or len(ready) < len(cell.evaluations):
             return []
         shares = [s for s in ready[0].moments if all(s in e.moments for e in ready)]
+        if not shares:
+            return []
         scores = {s: np.stack([_score(e, e.moments[s]) for e in ready]) for s in shares}
         metric = ready[0].metric
         lines = [{"share": float(s), **_said(metric, scores[s]), **_agreement(ready, s)} for s in shares]
@@ -71,7 +73,7 @@ class Moments:
                 value = gain.mean if isinstance(gain, Interval) else float((rows - end).mean())
                 numbers["stopped_gain" if how == "weak labels" else "oracle_gain"] = value
                 ends = f" [{gain.low:+.3f}, {gain.high:+.3f}]" if isinstance(gain, Interval) else ""
-                sentence += f" Stopping by {how} is worth {value:+.3f}{ends} against the end."
+                sentence += f" Stopping by {how} is worth {value:+.3f}{ends} of {metric} against the end."
         return [Finding("moments", names(cell), sentence, pd.DataFrame(lines), numbers)]
 
 

@@ -39,7 +39,8 @@ def tuned_cost(ready: Ready, jobs: Sequence[Job]) -> tuple[float | None, int, in
     for job, tuned in fits:
         for learner, rows, read in tuned:
             key = (_name(learner), f"{job.kind} on {rows:,} rows")
-            found.setdefault(key, []).append(found[key][0] if key in found else fit_cost(learner, rows, tokens, read))
+            cost = found[key][0] if key in found else fit_cost(learner, rows, tokens, read)
+            found.setdefault(key, []).append(cost)
     every = [cost for costs in found.values() for cost in costs]
     known = [cost for cost in every if cost is not None]
     notes = []
