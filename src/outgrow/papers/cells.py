@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ARCHIVES", "PAIRS", "Draw", "HubData", "Pair", "draw", "paired_cells"]
+__all__ = ["ARCHIVES", "PAIRS", "Draw", "HubData", "Pair", "draw", "paired_cells", "whole_task"]
 
 Floats = NDArray[np.float64]
 POOL = 4300
@@ -135,19 +135,24 @@ class Draw:
         return row_score("accuracy", probs, self.truth(), len(self.task.classes))
 
 
+def whole_task(data: str | HubData) -> Any:
+    """Return a packaged task, or one of the Hub."""
+    from outgrow.tasks.packaged import packaged
+    from outgrow.tasks.task import Task
+
+    if isinstance(data, str):
+        return packaged(data)
+    # Hub sets repeat some rows, now and then with another truth.
+    options = {"config": data.config, "split": data.split, "on_conflict": "unknown"}
+    return Task.from_hub(data.id, data.input, data.truth, **options)
+
+
 @lru_cache(maxsize=4)
 def _encoded(task: str | HubData, views: tuple[str, ...], pool: int) -> tuple[Any, Any]:
     from outgrow.encoders.encode import encode
-    from outgrow.tasks.packaged import packaged
     from outgrow.tasks.split import sample
-    from outgrow.tasks.task import Task
 
-    if isinstance(task, HubData):
-        # Hub sets repeat some rows, now and then with another truth.
-        options = {"config": task.config, "split": task.split, "on_conflict": "unknown"}
-        whole = Task.from_hub(task.id, task.input, task.truth, **options)
-    else:
-        whole = packaged(task)
+    whole = whole_task(task)
     part = sample(whole, min(pool, len(whole)))
     return part, encode(part, list(views), progress=False, show=lambda sentence: None)
 

@@ -333,6 +333,10 @@ PAPER = Paper(
         "in place of 1,000 epochs; molecules are read by counts of characters in place of pre-trained transformers."
     ),
     at_scale={"misfit_is_gain_on_subspace": subspace, **_AT_SCALE},
+    no_scale=(
+        "On molecules the paper reads MolBERT and smaller transformers, whose Hub ids, and whose widths, are unknown to us; its low-sample "
+        "sizes could not be read."
+    ),
     pictures=(
         *(
             Picture(

@@ -9,14 +9,16 @@ copies the rule and is at chance elsewhere. Bounds are .05 and .37 against error
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outgrow.forecasts.expansion import correction_bound, coverage_bound, expansion, nearest_rows, trivial_bound
-from outgrow.papers.claim import Claim, Measurement
+from outgrow.papers.cells import HubData
+from outgrow.papers.claim import Claim, Measure, Measurement
 from outgrow.papers.paper import Paper, Picture
 from outgrow.worlds.lang import lang_world, two_words, without
 
@@ -33,10 +35,7 @@ __all__ = [
 ]
 
 LOOKED = range(3)
-WORDS = ("too", "funny")
-STUDENT, NEIGHBOURS = "smollm2/18", "wordllama"
 PENALTY = 3.0
-UNCOVERED = 2000
 STUDENTS, SHARE = 5, 0.8
 TABLE = (
     # bound as printed, function, its inputs as printed: err, alpha, then expansions
@@ -44,6 +43,27 @@ TABLE = (
     (0.37, correction_bound, (0.29, 0.33, 0.497)),
     (0.37, coverage_bound, (0.12, 0.11, 0.16, 0.98)),
     (0.33, coverage_bound, (0.29, 0.33, 0.75, 0.55)),
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of two words on a set of texts: which set, which words, the student's view, that of neighbours, and uncovered rows."""
+
+    data: str | HubData = "movies"
+    words: tuple[str, str] = ("too", "funny")
+    student: str = "smollm2/18"
+    neighbours: str = "wordllama"
+    uncovered: int = 2000
+
+
+MOVIES = Rule()
+# The rule, the set and the student of the paper; its paraphrases are not known, so neighbours are nearest texts here too.
+REVIEWS = Rule(
+    HubData("stanfordnlp/imdb", "text", "label", split="train+test"),
+    ("horrible", "incredible"),
+    "sentence-transformers/all-mpnet-base-v2/12",
+    uncovered=20_000,
 )
 
 
@@ -111,29 +131,29 @@ def co_training(seeds: Sequence[int], quick: bool = False) -> Measurement:
 
 
 @lru_cache(maxsize=1)
-def _movies(quick: bool) -> dict[str, Any]:
-    """Label movies by two words, and see the covered rows and some others as a bag, as the student does, and without the words."""
+def _ruled(on: Rule, quick: bool) -> dict[str, Any]:
+    """Label texts by two words, and see the covered rows and some others as a bag, as the student does, and without the words."""
     from sklearn.feature_extraction.text import CountVectorizer
 
     from outgrow.encoders.encode import encode
-    from outgrow.tasks.packaged import packaged
+    from outgrow.papers.cells import whole_task
     from outgrow.tasks.task import Task
 
-    task = packaged("movies")
-    rule = two_words(*WORDS)
+    task = whole_task(on.data)
+    rule = two_words(*on.words)
     named = np.array([rule(text) for text in task.inputs])
     random = np.random.default_rng(0)
-    covered = np.flatnonzero(named >= 0)
+    covered = np.flatnonzero((named >= 0) & task.has_truth)
     coverage = len(covered) / len(task)
     if quick:
         covered = random.choice(covered, 160, replace=False)
-    rest = random.choice(np.flatnonzero(named < 0), 160 if quick else UNCOVERED, replace=False)
+    rest = random.choice(np.flatnonzero((named < 0) & task.has_truth), 160 if quick else on.uncovered, replace=False)
     ids = np.sort(np.concatenate([covered, rest]))
     part, truth = task.take(ids), np.asarray(task.truth_at(ids)).astype(np.int64)
     bare = Task.from_arrays(
-        [without(t, *WORDS) + " ." for t in part.inputs], name="movies without two words", kind="value"
+        [without(t, *on.words) + " ." for t in part.inputs], name="movies without two words", kind="value"
     )
-    student = "minilm/1" if quick else STUDENT
+    student = "minilm/1" if quick else on.student
     quiet: dict[str, Any] = {"progress": False, "show": lambda sentence: None}
     return {
         "named": named[ids],
@@ -141,7 +161,7 @@ def _movies(quick: bool) -> dict[str, Any]:
         "coverage": coverage,
         "bag": CountVectorizer(binary=True, token_pattern=r"\b\w+\b").fit_transform(part.inputs),
         "strong": np.asarray(encode(part, [student], **quiet).view(student), dtype=np.float64),
-        "near": np.asarray(encode(bare, [NEIGHBOURS], **quiet).view(NEIGHBOURS), dtype=np.float64),
+        "near": np.asarray(encode(bare, [on.neighbours], **quiet).view(on.neighbours), dtype=np.float64),
     }
 
 
@@ -161,8 +181,8 @@ def _answers(kind: str, world: dict[str, Any], taught: NDArray[np.int64]) -> NDA
 
 
 @lru_cache(maxsize=2)
-def _rule_table(seeds: tuple[int, ...], quick: bool) -> list[dict[str, Any]]:
-    world = _movies(quick)
+def _rule_table(seeds: tuple[int, ...], quick: bool, on: Rule) -> list[dict[str, Any]]:
+    world = _ruled(on, quick)
     named, truth = world["named"], world["truth"]
     spoken = np.flatnonzero(named >= 0)
     table = []
@@ -213,7 +233,7 @@ def _of(table: list[dict[str, Any]], seed: int, kind: str, column: str) -> list[
     return [r[column] for r in table if r["seed"] == seed and r["student"] == kind]
 
 
-def _note(table: list[dict[str, Any]], quick: bool) -> str:
+def _note(table: list[dict[str, Any]], quick: bool, on: Rule) -> str:
     columns = ("error, covered", "error, uncovered", "expansion", "expansion, answered alike", "bound")
     parts = []
     for kind in ("bag", "pretrained"):
@@ -223,23 +243,25 @@ def _note(table: list[dict[str, Any]], quick: bool) -> str:
             told.append(f"{c} {both[0]:.2f} and {both[1]:.2f}")
         parts.append(f"{kind}: {', '.join(told)}")
     alpha = [np.mean([r["alpha"] for r in table if r["class"] == i]) for i in (0, 1)]
+    coverage = _ruled(on, quick)["coverage"]
     return (
-        f"'{WORDS[0]}' against '{WORDS[1]}' covers {_movies(quick)['coverage']:.1%} and errs on {alpha[0]:.2f} and {alpha[1]:.2f} of its "
+        f"'{on.words[0]}' against '{on.words[1]}' covers {coverage:.1%} and errs on {alpha[0]:.2f} and {alpha[1]:.2f} of its "
         f"negative and positive rows; by class, {'; '.join(parts)}."
     )
 
 
-def _measured(seeds: Sequence[int], quick: bool, figure: Any, quantity: str, **more: Any) -> Measurement:
-    table = _rule_table(tuple(seeds), quick)
+def _measured(seeds: Sequence[int], quick: bool, on: Rule, figure: Any, quantity: str, **more: Any) -> Measurement:
+    table = _rule_table(tuple(seeds), quick, on)
     values = [float(figure(table, seed)) for seed in seeds]
-    return Measurement.over_seeds(values, quantity, table=table, note=_note(table, quick), **more)
+    return Measurement.over_seeds(values, quantity, table=table, note=_note(table, quick, on), **more)
 
 
-def bag_copies(seeds: Sequence[int], quick: bool = False) -> Measurement:
+def bag_copies(seeds: Sequence[int], quick: bool = False, *, on: Rule = MOVIES) -> Measurement:
     """How often a bag of words contradicts the rule on covered test rows, mean over classes."""
     return _measured(
         seeds,
         quick,
+        on,
         lambda t, s: np.mean(_of(t, s, "bag", "contradicts")),
         "share of covered test rows on which the bag of words contradicts the rule",
         threshold=0.1,
@@ -247,11 +269,12 @@ def bag_copies(seeds: Sequence[int], quick: bool = False) -> Measurement:
     )
 
 
-def bag_does_not_expand(seeds: Sequence[int], quick: bool = False) -> Measurement:
+def bag_does_not_expand(seeds: Sequence[int], quick: bool = False, *, on: Rule = MOVIES) -> Measurement:
     """Expansion of a bag of words where pairs are answered alike, the larger of the two classes."""
     return _measured(
         seeds,
         quick,
+        on,
         lambda t, s: max(_of(t, s, "bag", "expansion, answered alike")),
         "expansion of the bag of words, pairs answered alike, larger class",
         threshold=0.3,
@@ -259,21 +282,23 @@ def bag_does_not_expand(seeds: Sequence[int], quick: bool = False) -> Measuremen
     )
 
 
-def pretrained_corrects(seeds: Sequence[int], quick: bool = False) -> Measurement:
+def pretrained_corrects(seeds: Sequence[int], quick: bool = False, *, on: Rule = MOVIES) -> Measurement:
     """The rule's error minus the pretrained student's on covered test rows, mean over classes."""
     return _measured(
         seeds,
         quick,
+        on,
         lambda t, s: np.mean(_of(t, s, "pretrained", "alpha")) - np.mean(_of(t, s, "pretrained", "error, covered")),
         "error on covered rows, rule minus pretrained student, mean over classes",
     )
 
 
-def pretrained_extends(seeds: Sequence[int], quick: bool = False) -> Measurement:
+def pretrained_extends(seeds: Sequence[int], quick: bool = False, *, on: Rule = MOVIES) -> Measurement:
     """Accuracy on rows that the rule does not cover, pretrained student minus bag of words."""
     return _measured(
         seeds,
         quick,
+        on,
         lambda t, s: (
             np.mean(_of(t, s, "bag", "error, uncovered")) - np.mean(_of(t, s, "pretrained", "error, uncovered"))
         ),
@@ -281,7 +306,7 @@ def pretrained_extends(seeds: Sequence[int], quick: bool = False) -> Measurement
     )
 
 
-def bound_above_error(seeds: Sequence[int], quick: bool = False) -> Measurement:
+def bound_above_error(seeds: Sequence[int], quick: bool = False, *, on: Rule = MOVIES) -> Measurement:
     """The bound minus the pretrained student's worst error on covered rows, the smaller over classes; for a copying bag both are equal."""
 
     def least(table: list[dict[str, Any]], seed: int) -> float:
@@ -289,7 +314,7 @@ def bound_above_error(seeds: Sequence[int], quick: bool = False) -> Measurement:
         return min(r["bound"] - r["worst error, covered"] for r in mine)
 
     return _measured(
-        seeds, quick, least, "bound minus worst error on covered rows, least over classes", threshold=-0.03
+        seeds, quick, on, least, "bound minus worst error on covered rows, least over classes", threshold=-0.03
     )
 
 
@@ -355,9 +380,20 @@ CLAIMS = (
         **_MOVIES,
     ),
 )
+_OF_RULES: dict[str, Measure] = {c.name: c.measure for c in CLAIMS if c.archives}
 PAPER = Paper(
     "lang2024",
+    models=("sentence-transformers/all-mpnet-base-v2",),
+    data=("stanfordnlp/imdb",),
     scaled="Movie snippets of 19 words in place of 25,000 reviews; nearest snippets without the rule's words in place of paraphrases.",
+    at_scale={
+        "expansion_table": table_values,
+        **{name: partial(measure, on=REVIEWS) for name, measure in _OF_RULES.items()},
+    },
+    no_scale=(
+        "Its paraphraser is unknown to us: neighbours are the nearest reviews without the rule's words, in wordllama's space. The world "
+        "of co-training has no size in the paper."
+    ),
     pictures=(
         Picture(
             "expansion_co_training",

@@ -7,17 +7,19 @@ elsewhere. These are our card's "must hold", measured on movie snippets, on news
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from outgrow.papers.burns2023 import HUB
 from outgrow.papers.cells import ARCHIVES, Draw, Pair, draw
 from outgrow.papers.claim import Claim, Measurement
+from outgrow.papers.paper import Paper
 from outgrow.papers.trust2026 import granted
 
-__all__ = ["CLAIMS", "clustered", "ik_ranks", "ik_transfers", "knows_better", "scattered"]
+__all__ = ["CLAIMS", "PAPER", "clustered", "ik_ranks", "ik_transfers", "knows_better", "scattered"]
 
 CELLS = (Pair("movies", "wordllama", "minilm/3"), Pair("movies", "wordllama", "smollm2/18"))
 THRESHOLD = 0.5
@@ -43,10 +45,10 @@ def _asked(pair: Pair, seed: int, quick: bool) -> dict[str, float]:
     }
 
 
-def _cells(seeds: Sequence[int], quick: bool) -> list[dict[str, Any]]:
+def _cells(seeds: Sequence[int], quick: bool, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
     return [
         {"seed": seed, "cell": pair.name, **_asked(pair, seed, quick)}
-        for pair in CELLS[: 1 if quick else None]
+        for pair in pairs[: 1 if quick else None]
         for seed in seeds
     ]
 
@@ -59,21 +61,23 @@ def _lower(table: list[dict[str, Any]], values: Sequence[float]) -> list[float]:
     return min(cells.values(), key=lambda v: float(np.mean(v)))
 
 
-def ik_ranks(seeds: Sequence[int], quick: bool = False) -> Measurement:
+def ik_ranks(seeds: Sequence[int], quick: bool = False, *, pairs: Sequence[Pair] = CELLS) -> Measurement:
     """Take the AUROC of P(IK) for own answers on rows without truth."""
-    table = _cells(seeds, quick)
+    table = _cells(seeds, quick, pairs)
     values = _lower(table, [row["AUROC"] for row in table])
-    return Measurement.over_seeds(values, "AUROC of P(IK), the lower of two students", threshold=0.6, table=table)
+    return Measurement.over_seeds(
+        values, f"AUROC of P(IK), the lowest of {len(pairs)} students", threshold=0.6, table=table
+    )
 
 
-def knows_better(seeds: Sequence[int], quick: bool = False) -> Measurement:
+def knows_better(seeds: Sequence[int], quick: bool = False, *, pairs: Sequence[Pair] = CELLS) -> Measurement:
     """Compare own and weak answers where P(IK) is above one half."""
-    table = _cells(seeds, quick)
+    table = _cells(seeds, quick, pairs)
     values = _lower(table, [row["own answers right there"] - row["weak labels right there"] for row in table])
     share = np.mean([row["share known"] for row in table])
     note = f"P(IK) is above one half on {share:.0%} of the rows, so this is nearly the own answers everywhere."
     return Measurement.over_seeds(
-        values, "accuracy, own answers minus weak labels, the lower of two students", table=table, note=note
+        values, f"accuracy, own answers minus weak labels, the lowest of {len(pairs)} students", table=table, note=note
     )
 
 
@@ -207,5 +211,15 @@ CLAIMS = (
         measure=clustered,
         cost=5,
         **_COMMON,
+    ),
+)
+PAPER = Paper(
+    "lang2025-selective",
+    models=("openai-community/gpt2", "openai-community/gpt2-large", "openai-community/gpt2-xl"),
+    data=tuple(dict.fromkeys(str(pair.task) for pair in HUB)),
+    at_scale={"ik_ranks": partial(ik_ranks, pairs=HUB), "ik_knows_better": partial(knows_better, pairs=HUB)},
+    no_scale=(
+        "The paper's three benchmarks and its models are unknown to us; the models and sets of burns2023 stand in their place. Smoothing "
+        "is measured on made-up labels at either scale, and the other task has no set of the paper's."
     ),
 )

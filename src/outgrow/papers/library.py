@@ -102,6 +102,10 @@ LIBRARY = (
         models=("Qwen/Qwen-7B", "Qwen/Qwen-14B"),
         data=("allenai/sciq", "google/boolq", "allenai/cosmos_qa", "Anthropic/hh-rlhf"),
         scaled="a made-up world of arguments in place of debates of language models.",
+        no_scale=(
+            "The claims are about a made-up world of arguments, which has no size in the paper. Debates of Qwen models on its four sets, "
+            "named here, are a study of the user's: the supervisor 'debate' holds them; its prompts and sizes are unknown to us."
+        ),
         pictures=(
             Picture(
                 "debate_ensemble",
@@ -135,6 +139,10 @@ LIBRARY = (
         "2510.21332",
         also=("jeon2025",),
         scaled="digits under backgrounds and a small network in place of camera traps, tissue and DINO.",
+        no_scale=(
+            "Its images (iWildCam, Camelyon17, fMoW) come from WILDS and not from the Hub, and the Hub ids of its models (DINO, "
+            "Llama-3.2-1B, Llama-3.1-8B, Qwen2.5-0.5B, Qwen2.5-7B) and of Amazon-WILDS are unknown to us."
+        ),
         pictures=(
             Picture(
                 "raven_above_naive",

@@ -9,7 +9,8 @@ first two lies where ``n p_b^2 |nu|^4 / d`` is constant. Dimensions, lengths and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ SMALL = {
     "abundant": Regime(100, 3.0, 4.0, 1500, 2000, 0.5, 40, test=500),
     "overtrained": Regime(100, 5.0, 3.0, 500, 2000, 4.0, 40, test=500),
 }
+THEIR_ROWS = {"benign": 2000, "abundant": 20_000}
 DIMENSIONS = 30_000
 SIZES, LENGTHS = (8, 16, 32, 64, 128, 256, 512), (9.0, 11.0, 13.5, 16.5)
 DRAWS = 5
@@ -49,8 +51,10 @@ HALF_WAY = 0.75
 
 
 @lru_cache(maxsize=8)
-def _runs(name: str, seeds: tuple[int, ...], quick: bool) -> list[dict[str, Any]]:
+def _runs(name: str, seeds: tuple[int, ...], quick: bool, rows: int | None = None) -> list[dict[str, Any]]:
     regime = (SMALL if quick else REGIMES)[name]
+    if rows is not None and not quick:
+        regime = replace(regime, rows=rows)
     return [{"seed": seed, **row} for seed in seeds for row in oh_run(seed, regime, LOOKS)]
 
 
@@ -63,10 +67,17 @@ def _means(rows: list[dict[str, Any]], *names: str) -> str:
 
 
 def _of(
-    seeds: Sequence[int], quick: bool, name: str, figure: Any, quantity: str, note: str = "", **more: Any
+    seeds: Sequence[int],
+    quick: bool,
+    name: str,
+    figure: Any,
+    quantity: str,
+    note: str = "",
+    rows: int | None = None,
+    **more: Any,
 ) -> Measurement:
     """Take a figure of the last look of every seed."""
-    table = _runs(name, tuple(seeds), quick)
+    table = _runs(name, tuple(seeds), quick, rows)
     last = _last(table, seeds)
     told = f"At the end: {_means(last, 'fitted', 'test', 'test hard', 'weak', 'weak hard')}."
     return Measurement.over_seeds(
@@ -74,7 +85,7 @@ def _of(
     )
 
 
-def supervisor(seeds: Sequence[int], quick: bool = False) -> Measurement:
+def supervisor(seeds: Sequence[int], quick: bool = False, *, rows: int | None = None) -> Measurement:
     """Distance of the supervisor's accuracy from 1 - p_h / 2."""
     return _of(
         seeds,
@@ -84,10 +95,11 @@ def supervisor(seeds: Sequence[int], quick: bool = False) -> Measurement:
         "distance of the supervisor's accuracy from 1 - p_h / 2",
         threshold=0.03,
         direction="below",
+        rows=rows,
     )
 
 
-def supervisor_hard(seeds: Sequence[int], quick: bool = False) -> Measurement:
+def supervisor_hard(seeds: Sequence[int], quick: bool = False, *, rows: int | None = None) -> Measurement:
     """Distance of the supervisor's accuracy on hard rows from one half."""
     return _of(
         seeds,
@@ -97,6 +109,7 @@ def supervisor_hard(seeds: Sequence[int], quick: bool = False) -> Measurement:
         "distance of the supervisor's accuracy on hard rows from 1/2",
         threshold=0.05,
         direction="below",
+        rows=rows,
     )
 
 
@@ -120,7 +133,7 @@ def harmful_error(seeds: Sequence[int], quick: bool = False) -> Measurement:
     return _of(seeds, quick, "harmful", lambda r: 1 - r["test"], "test error, few rows", threshold=0.12 * 0.3)
 
 
-def benign(seeds: Sequence[int], quick: bool = False) -> Measurement:
+def benign(seeds: Sequence[int], quick: bool = False, *, rows: int | None = None) -> Measurement:
     """More rows: the student minus its supervisor on test rows, while it still fits every label."""
     note = "A seed on which the student fits less than .99 of its labels would count as below."
     return _of(
@@ -131,6 +144,7 @@ def benign(seeds: Sequence[int], quick: bool = False) -> Measurement:
         "test accuracy, student minus supervisor, more rows",
         note,
         threshold=0.05,
+        rows=rows,
     )
 
 
@@ -138,9 +152,9 @@ def _peaks(table: list[dict[str, Any]], seeds: Sequence[int]) -> list[dict[str, 
     return [max((r for r in table if r["seed"] == s), key=lambda r: r["test"]) for s in seeds]
 
 
-def abundant_rises(seeds: Sequence[int], quick: bool = False) -> Measurement:
+def abundant_rises(seeds: Sequence[int], quick: bool = False, *, rows: int | None = None) -> Measurement:
     """Many rows: the student at its best time, while it fits no more labels than are right."""
-    table = _runs("abundant", tuple(seeds), quick)
+    table = _runs("abundant", tuple(seeds), quick, rows)
     best = _peaks(table, seeds)
     values = [r["test"] if r["fitted"] <= r["weak"] + 0.03 else 0.0 for r in best]
     steps = ", ".join(str(k) for k in sorted({r["step"] for r in best}))
@@ -153,9 +167,9 @@ def abundant_rises(seeds: Sequence[int], quick: bool = False) -> Measurement:
     )
 
 
-def abundant_falls(seeds: Sequence[int], quick: bool = False) -> Measurement:
+def abundant_falls(seeds: Sequence[int], quick: bool = False, *, rows: int | None = None) -> Measurement:
     """Many rows: what is lost between the best time and the end."""
-    table = _runs("abundant", tuple(seeds), quick)
+    table = _runs("abundant", tuple(seeds), quick, rows)
     pairs = zip(_peaks(table, seeds), _last(table, seeds), strict=True)
     return Measurement.over_seeds(
         [best["test"] - end["test"] for best, end in pairs],
@@ -319,6 +333,24 @@ CLAIMS = (
 PAPER = Paper(
     "oh2025",
     scaled="Rows, steps and dimensions found by trying, at most 8,000 rows in place of 20,000; supervisors after 100 steps.",
+    at_scale={
+        "patches_harmful": harmful,
+        "patches_harmful_error": harmful_error,
+        "patches_benign": partial(benign, rows=THEIR_ROWS["benign"]),
+        **{
+            f"patches_{name}": partial(measure, rows=THEIR_ROWS["abundant"])
+            for name, measure in (
+                ("supervisor", supervisor),
+                ("supervisor_guesses", supervisor_hard),
+                ("abundant_peak", abundant_rises),
+                ("abundant_falls", abundant_falls),
+            )
+        },
+    },
+    no_scale=(
+        "The paper's 75, 2,000 and 20,000 rows; its dimensions, signal lengths and steps are unknown to us, so those found by trying stay. "
+        "Its images (digits, as one reader says) are unknown too."
+    ),
     pictures=(
         Picture(
             "patches_abundant_peak",

@@ -10,12 +10,14 @@ import math
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from outgrow.catalogue import claims, papers
 from outgrow.errors import FetchError, InputError, MissingExtra, nearest
+from outgrow.papers.cells import HubData
 from outgrow.papers.claim import Claim
 from outgrow.papers.page import measured_with
 from outgrow.papers.paper import Paper
@@ -169,7 +171,21 @@ def _at_scale(paper: Paper, scale: str) -> tuple[list[Claim], list[str]]:
         reads = ", ".join((*paper.models, *paper.data))
         why = f": {paper.no_scale.rstrip('.')}" if paper.no_scale else f" (models and data: {reads})" if reads else ""
         raise InputError(f"no claim of {paper.id} has a form at the paper's scale{why}; use --scale laptop")
+    # What reads the Hub comes first, so that a missing network is said before any work.
+    wanted.sort(key=lambda claim: not _reads_hub(claim.measure))
     return wanted, [c.name for c in mine if c.name not in paper.at_scale]
+
+
+def _reads_hub(value: Any) -> bool:
+    if isinstance(value, HubData):
+        return True
+    if isinstance(value, partial):
+        return _reads_hub((*value.args, *value.keywords.values()))
+    if isinstance(value, tuple | list):
+        return any(_reads_hub(item) for item in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return any(_reads_hub(getattr(value, f.name)) for f in fields(value))
+    return False
 
 
 def _moved(claim: Claim, seed: int) -> Claim:
@@ -188,7 +204,8 @@ def _moved(claim: Claim, seed: int) -> Claim:
 def _announce(paper: Paper, wanted: Sequence[Claim]) -> str:
     reads = ", ".join((*paper.models, *paper.data))
     what = f"reads {reads} from the Hub" if reads else "reads no model and no data"
-    return f"{paper.id} at the paper's scale {what}; {len(wanted)} claims, which may take hours"
+    words = f"{paper.id} at the paper's scale {what}; {len(wanted)} claims, which may take hours"
+    return f"{words}. {paper.no_scale}" if paper.no_scale else words
 
 
 def folder_name(paper: Paper, scale: str, seed: int | None, quick: bool) -> str:

@@ -8,13 +8,15 @@ they are heads on random columns of packaged views, so that they see more or les
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outgrow.forecasts.projection import ALPHAS, BETAS, Spectrum, labelled_projection, projection, projection_grid
+from outgrow.papers.cells import HubData, Pair, draw
 from outgrow.papers.claim import Claim, Measurement
 from outgrow.papers.paper import Paper, Picture
 from outgrow.worlds.xue import XueWorld, xue_world
@@ -33,11 +35,30 @@ __all__ = [
 Floats = NDArray[np.float64]
 LOOKED = range(3)
 CLOSE = 1e-10
-COLUMNS = (4, 8, 16, 32, 64, 128)
-WEAK = ("wordllama", "glove", "minilm/3")
-STRONG = "smollm2/18"
-DRAWS = 2
 SEEN = 0.6
+
+
+@dataclass(frozen=True)
+class Views:
+    """Real views: a task, those whose columns supervisors read, how many columns and how often drawn, the student's, and rows."""
+
+    task: str | HubData = "movies"
+    weak: tuple[str, ...] = ("wordllama", "glove", "minilm/3")
+    strong: str = "smollm2/18"
+    columns: tuple[int, ...] = (4, 8, 16, 32, 64, 128)
+    draws: int = 2
+    sizes: tuple[int, int, int] | None = None
+
+
+PACKAGED = Views()
+# One of the paper's sets. Which 52 models it has is unknown: layers of public ones, whole and in part.
+REVIEWS = Views(
+    HubData("fancyzhx/amazon_polarity", "content", "label", split="test[:10%]"),
+    tuple(f"openai-community/{m}" for m in ("gpt2/4", "gpt2/8", "gpt2-medium/8", "gpt2-medium/16", "gpt2-large/24")),
+    "openai-community/gpt2-xl/32",
+    columns=(8, 32, 128, 768),
+    sizes=(5000, 5000, 2000),
+)
 
 
 # --- identities ------------------------------------------------------------------------------------------------------------------------
@@ -170,24 +191,23 @@ def _ranks(table: list[dict[str, Any]], seeds: Sequence[int], by: str) -> tuple[
 
 
 @lru_cache(maxsize=1)
-def _real_table(seeds: tuple[int, ...], quick: bool) -> list[dict[str, Any]]:
-    """Teach 36 supervisors on columns of real views and a student each; a row a (seed, supervisor)."""
+def _real_table(seeds: tuple[int, ...], quick: bool, of: Views) -> list[dict[str, Any]]:
+    """Teach supervisors on columns of real views, and a student each; a row a (seed, supervisor)."""
     from outgrow.learners.ridge import RidgeHead
-    from outgrow.papers.cells import Pair, draw
 
     table = []
     for seed in seeds:
-        d = draw(Pair("movies", WEAK[0], STRONG, penalty=1.0), seed, quick, WEAK[1:])
+        d = draw(Pair(of.task, of.weak[0], of.strong, 1.0, of.sizes), seed, quick, of.weak[1:])
         ids = [d.roles.teach, d.roles.transfer, d.roles.test]
         y = [2.0 * d.truth(i) - 1 for i in ids]
-        strong = [np.asarray(d.rows.at(i).view(STRONG), dtype=np.float64) for i in ids]
+        strong = [np.asarray(d.rows.at(i).view(of.strong), dtype=np.float64) for i in ids]
         # As heads standardise their features, so does the metric.
         spectrum = Spectrum.of(_standard(strong[1]))
         random = np.random.default_rng([seed, 21])
-        for name in WEAK:
+        for name in of.weak:
             view = [np.asarray(d.rows.at(i).view(name), dtype=np.float64) for i in ids]
-            for k in COLUMNS:
-                for _ in range(1 if quick else DRAWS):
+            for k in of.columns:
+                for _ in range(1 if quick else of.draws):
                     seen = random.choice(view[0].shape[1], min(k, view[0].shape[1]), replace=False)
                     head = RidgeHead().fit(view[0][:, seen], y[0])
                     told, floor = head.predict(view[1][:, seen]), head.predict(view[2][:, seen])
@@ -214,8 +234,8 @@ def _standard(x: Floats) -> Floats:
     return np.asarray((x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-12))
 
 
-def _real(seeds: Sequence[int], quick: bool, norm: str, words: str) -> Measurement:
-    table = _real_table(tuple(seeds), quick)
+def _real(seeds: Sequence[int], quick: bool, norm: str, words: str, of: Views) -> Measurement:
+    table = _real_table(tuple(seeds), quick, of)
     cells = [f"{norm} {a:g} {b:g}" for a in ALPHAS for b in BETAS]
     ranks = {cell: _ranks(table, seeds, cell) for cell in cells}
     own = [float(np.mean([ranks[c][0][i] for c in cells])) for i in range(len(seeds))]
@@ -242,14 +262,14 @@ def _real(seeds: Sequence[int], quick: bool, norm: str, words: str) -> Measureme
     )
 
 
-def rank_real(seeds: Sequence[int], quick: bool = False) -> Measurement:
+def rank_real(seeds: Sequence[int], quick: bool = False, *, of: Views = PACKAGED) -> Measurement:
     """Rank supervisors on real views by the Frobenius norm."""
-    return _real(seeds, quick, "F", "Frobenius norm")
+    return _real(seeds, quick, "F", "Frobenius norm", of)
 
 
-def rank_real_operator(seeds: Sequence[int], quick: bool = False) -> Measurement:
+def rank_real_operator(seeds: Sequence[int], quick: bool = False, *, of: Views = PACKAGED) -> Measurement:
     """Rank supervisors on real views by the operator norm."""
-    return _real(seeds, quick, "op", "operator norm")
+    return _real(seeds, quick, "op", "operator norm", of)
 
 
 _COMMON: dict[str, Any] = {"paper": "xue2025", "subject": "projection", "looked": LOOKED}
@@ -323,7 +343,19 @@ CLAIMS = (
 )
 PAPER = Paper(
     "xue2025",
+    models=tuple(f"openai-community/{m}" for m in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")),
+    data=("fancyzhx/amazon_polarity",),
     scaled="Ridge heads on columns of packaged views, in place of 52 pretrained models; one text task.",
+    at_scale={
+        "projection_identities": identities,
+        "projection_triangle": triangle,
+        "projection_ranks_views": partial(rank_real, of=REVIEWS),
+        "projection_operator_ranks_views": partial(rank_real_operator, of=REVIEWS),
+    },
+    no_scale=(
+        "The paper's 52 models are unknown to us: forty supervisors on columns of public models' layers, on one of its sets, stand in "
+        "their place. The world of power-law latents is ours and has no size in the paper."
+    ),
     pictures=(
         Picture(
             "projection_foretells_gap",

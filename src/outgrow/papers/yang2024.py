@@ -23,13 +23,14 @@ __all__ = ["CLAIMS", "PAPER", "excess", "filtering", "grows", "there"]
 LOOKED = range(3)
 SEEDS = range(100, 110)
 STRENGTHS = (15, 25, 40, 60)
+PAIRS, THEIR_PAIRS = 1000, 4000
 
 
 @lru_cache(maxsize=8)
-def _table(seeds: tuple[int, ...], quick: bool, conflict: str, sure: bool = False) -> list[dict[str, Any]]:
+def _table(seeds: tuple[int, ...], quick: bool, conflict: str, pairs: int, sure: bool = False) -> list[dict[str, Any]]:
     out = []
     for seed in seeds:
-        world = yang_world(seed, n=500 if quick else 1000)
+        world = yang_world(seed, n=500 if quick else pairs)
         for strong in STRENGTHS[-1:] if sure else STRENGTHS:
             out.append({"seed": seed, "strong features": strong, **deception(world, strong, conflict, sure=sure)})
     return out
@@ -57,33 +58,33 @@ def _measured(values: list[float], quantity: str, table: list[dict[str, Any]], *
     return Measurement.over_seeds(kept, quantity, table=table, note=note, **more)
 
 
-def there(seeds: Sequence[int], quick: bool = False, *, conflict: str) -> Measurement:
+def there(seeds: Sequence[int], quick: bool = False, *, conflict: str, pairs: int = PAIRS) -> Measurement:
     """Take the deception score of the weakest strong model."""
-    table = _table(tuple(seeds), quick, conflict)
+    table = _table(tuple(seeds), quick, conflict, pairs)
     return _measured(_at(table, STRENGTHS[0], "deception"), f"deception, {conflict} conflict, 15 features", table)
 
 
-def grows(seeds: Sequence[int], quick: bool = False, *, conflict: str) -> Measurement:
+def grows(seeds: Sequence[int], quick: bool = False, *, conflict: str, pairs: int = PAIRS) -> Measurement:
     """Take the least step of the deception score from one strong model to the next stronger."""
-    table = _table(tuple(seeds), quick, conflict)
+    table = _table(tuple(seeds), quick, conflict, pairs)
     scores = [_at(table, s, "deception") for s in STRENGTHS]
     values = [b - a for a, b in zip(scores[0], scores[-1], strict=True)]
     return _measured(values, f"deception, {conflict} conflict, 60 features minus 15", table)
 
 
-def excess(seeds: Sequence[int], quick: bool = False, *, conflict: str) -> Measurement:
+def excess(seeds: Sequence[int], quick: bool = False, *, conflict: str, pairs: int = PAIRS) -> Measurement:
     """Compare the deception score of the strongest model with the share of all test pairs in that region."""
-    table = _table(tuple(seeds), quick, conflict)
+    table = _table(tuple(seeds), quick, conflict, pairs)
     values = [r["deception"] - r["share"] for r in table if r["strong features"] == STRENGTHS[-1]]
     return _measured(values, f"deception minus share of test pairs, {conflict} conflict, 60 features", table)
 
 
-def filtering(seeds: Sequence[int], quick: bool = False, *, conflict: str) -> Measurement:
+def filtering(seeds: Sequence[int], quick: bool = False, *, conflict: str, pairs: int = PAIRS) -> Measurement:
     """Compare deception with and without the pairs on which the weak model is unsure."""
-    plain, sure = _table(tuple(seeds), quick, conflict), _table(tuple(seeds), quick, conflict, True)
-    pairs = zip(_at(plain, STRENGTHS[-1], "deception"), _at(sure, STRENGTHS[-1], "deception"), strict=True)
+    plain, sure = (_table(tuple(seeds), quick, conflict, pairs, s) for s in (False, True))
+    both = zip(_at(plain, STRENGTHS[-1], "deception"), _at(sure, STRENGTHS[-1], "deception"), strict=True)
     quantity = f"deception, all pairs minus confident pairs, {conflict} conflict, 60 features"
-    return _measured([a - b for a, b in pairs], quantity, sure, threshold=0.05, direction="below")
+    return _measured([a - b for a, b in both], quantity, sure, threshold=0.05, direction="below")
 
 
 def _claims(name: str, statement: str, bound: str, measure: Any) -> tuple[Claim, ...]:
@@ -132,6 +133,11 @@ CLAIMS = (
 PAPER = Paper(
     "yang2024",
     scaled="A linear world of preferences in place of language models; 1,000 pairs a role in place of 4,000.",
+    at_scale={claim.name: partial(claim.measure, pairs=THEIR_PAIRS) for claim in CLAIMS},
+    no_scale=(
+        "The paper's numbers of pairs, in the same world: reward models of GPT-2, OPT and Mistral on pairs of two kinds are another "
+        "experiment, and of its sets only Anthropic/hh-rlhf is known to us by its Hub id."
+    ),
     pictures=tuple(
         Picture(
             f"deception_grows_{conflict}",
