@@ -90,7 +90,7 @@ def test_without_a_network_it_is_one_sentence_before_any_work(paper: str, first:
     assert not (tmp_path / "claims.json").exists()
 
 
-NAMED = [
+NAMED = (
     "burns2023",
     "charikar2024",
     "dong2025",
@@ -106,7 +106,7 @@ NAMED = [
     "shin2025",
     "xue2025",
     "yang2024",
-]
+)
 
 
 @pytest.mark.parametrize("name", NAMED)

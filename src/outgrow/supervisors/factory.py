@@ -17,7 +17,7 @@ r"""Entries of a study file become supervisors; the one table of kinds.
 Every kind takes ``cost``, the money for one label; a file also the name of the column that says it line by line.
 
 A third party adds a kind by an entry point of the group ``outgrow.supervisors``: a function
-``make(value, *, classes, kind, names, **options) -> Supervisor``.
+``make(value, *, classes, kind, names, **options) -> Supervisor``. The option ``cost`` is ours and does not reach it.
 """
 
 from __future__ import annotations
