@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from outgrow.forecasts.expansion import correction_bound, coverage_bound, expansion, nearest_rows, trivial_bound
 from outgrow.papers.cells import HubData
-from outgrow.papers.claim import Claim, Measure, Measurement
+from outgrow.papers.claim import Claim, Measurement
 from outgrow.papers.paper import Paper, Picture
 from outgrow.worlds.lang import lang_world, two_words, without
 
@@ -380,7 +380,7 @@ CLAIMS = (
         **_MOVIES,
     ),
 )
-_OF_RULES: dict[str, Measure] = {c.name: c.measure for c in CLAIMS if c.archives}
+_OF_RULES: dict[str, Any] = {c.name: c.measure for c in CLAIMS if c.archives}
 PAPER = Paper(
     "lang2024",
     models=("sentence-transformers/all-mpnet-base-v2",),

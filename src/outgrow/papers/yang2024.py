@@ -130,10 +130,11 @@ CLAIMS = (
         filtering,
     ),
 )
+_SIZED: dict[str, Any] = {claim.name: claim.measure for claim in CLAIMS}
 PAPER = Paper(
     "yang2024",
     scaled="A linear world of preferences in place of language models; 1,000 pairs a role in place of 4,000.",
-    at_scale={claim.name: partial(claim.measure, pairs=THEIR_PAIRS) for claim in CLAIMS},
+    at_scale={name: partial(measure, pairs=THEIR_PAIRS) for name, measure in _SIZED.items()},
     no_scale=(
         "The paper's numbers of pairs, in the same world: reward models of GPT-2, OPT and Mistral on pairs of two kinds are another "
         "experiment, and of its sets only Anthropic/hh-rlhf is known to us by its Hub id."
