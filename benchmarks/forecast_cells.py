@@ -212,7 +212,8 @@ def collect(name: str, seed: int, folder: Path, encoded: Path | None = None) -> 
     teach, transfer, select = setting.roles
     more = {} if setting.domain is None else {"teach_domain": setting.domain}
     roles = outgrow.split(task, seed, teach=teach, transfer=transfer, select=select, test=setting.test, **more)  # type: ignore[arg-type]
-    outside = np.setdiff1d(task.ids, np.concatenate([roles[r] for r in ("teach", "transfer", "select", "test")]))
+    used = np.concatenate([roles[r] for r in ("teach", "transfer", "select", "test")])
+    outside = np.setdiff1d(task.ids[task.has_truth], used)
     weak = tables(setting, task, rows, students[0], roles, outside, seed)
     small = np.sort(np.random.default_rng([seed, 12]).permutation(roles.teach)[: setting.small])
     out: dict[str, Any] = {"truth": task.truth_at(task.ids), "classes": task.classes.astype(str), "small": small}
