@@ -46,7 +46,7 @@ def test_by_hand() -> None:
         in finding.sentence
     )
     assert finding.numbers["stopped_gain"] == 0
-    assert "Stopping by weak labels is worth +0.000 of accuracy against the end." in finding.sentence
+    assert "Stopping by weak labels is worth +0.000 [" in finding.sentence
     assert finding.frame()["audit"].unique().tolist() == ["moments"]
 
 
