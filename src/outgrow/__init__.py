@@ -35,6 +35,7 @@ _PUBLIC = {
     "choose": "studies.choose",
     "Student": "studies.student",
     "load": "studies.student",
+    "push": "studies.push",
     "fingerprint": "fingerprints",
     "OutgrowError": "errors",
 }

@@ -80,8 +80,10 @@ class Student:
         return self.head.predict_proba(self.rows(inputs))
 
     def save(self, folder: str | Path) -> Path:
-        """Write the student: safetensors and JSON, no text."""
+        """Write the student: safetensors, JSON, and README.md, a card for people; no text of the task."""
         from outgrow.encoders.encoder import save_encoder
+        from outgrow.store import write_text
+        from outgrow.studies.card import card_of
 
         folder = private_folder(Path(folder))
         self.head.save(folder / "head")
@@ -89,6 +91,7 @@ class Student:
             save_encoder(self.encoder, folder / "encoder")
         card = {"format": FORMAT, "view": self.view, "layer": self.layer}
         write_json(folder / "student.json", {**card, "encoded": self.encoder is not None, "about": dict(self.about)})
+        write_text(folder / "README.md", card_of(folder))
         return folder
 
 

@@ -188,6 +188,8 @@ def inventory(kind: str, store: Store | None = None) -> list[dict[str, Any]]:
             "rules": "a packaged lexicon or functions that vote or abstain",
             "file": "labels from a file, joined by id",
             "debate": "weak judges who read debates of a language model with itself, taught by the teach rows",
+            "prompt": "a language model that is asked",
+            "stockfish": "a chess engine that looks so many half-moves ahead",
         }
         return [{"name": name, "text": texts.get(name, "from another package")} for name in kinds()]
     if kind == "packaged":
