@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from outgrow.papers.burns2023_errors import agreement_by_truth, confidence_departs, random_by_class, random_outgrown
 from outgrow.papers.cells import ARCHIVES, PAIRS, Draw, HubData, Pair, draw, paired_cells
 from outgrow.papers.claim import Claim, Measurement
 from outgrow.papers.paper import Paper, Picture
@@ -206,6 +207,54 @@ CLAIMS = (
         cost=120,
         archives=ARCHIVES,
     ),
+    Claim(
+        name="random_errors_are_outgrown",
+        paper="burns2023",
+        subject="naive",
+        statement="Errors at random, as many and as sure as the supervisor's, leave a better student than the supervisor's own errors.",
+        bound="accuracy minus that of the student of real errors: interval above 0",
+        measure=random_outgrown,
+        seeds=SEEDS,
+        looked=LOOKED,
+        cost=80,
+        archives=ARCHIVES,
+    ),
+    Claim(
+        name="random_errors_by_class",
+        paper="burns2023",
+        subject="naive",
+        statement="The same where the random errors are as many in every class as the supervisor's.",
+        bound="accuracy minus that of the student of real errors: interval above 0",
+        measure=random_by_class,
+        seeds=SEEDS,
+        looked=LOOKED,
+        cost=80,
+        archives=ARCHIVES,
+    ),
+    Claim(
+        name="agreement_follows_truth",
+        paper="burns2023",
+        subject="naive",
+        statement="A naive student agrees with its supervisor less often where the supervisor is wrong.",
+        bound="agreement where the supervisor is right minus where it is wrong: interval above 0",
+        measure=agreement_by_truth,
+        seeds=SEEDS,
+        looked=LOOKED,
+        cost=80,
+        archives=ARCHIVES,
+    ),
+    Claim(
+        name="confidence_departs_where_wrong",
+        paper="burns2023",
+        subject="confidence",
+        statement="Beside naive, the confidence loss gives up more agreement where the supervisor is wrong than where it is right.",
+        bound="agreement given up where wrong minus where right: interval above 0",
+        measure=confidence_departs,
+        seeds=SEEDS,
+        looked=LOOKED,
+        cost=80,
+        archives=ARCHIVES,
+    ),
 )
 
 # The paper's models are not public; its public code has these, and these are two of its data sets. Heads read frozen features.
@@ -229,6 +278,10 @@ PAPER = Paper(
         "bootstrap_growing_chain": partial(growing_chain, pairs=HUB[1::2], links=(_WEAK, _MIDDLE)),
         "confidence_wins": partial(confidence_wins, pairs=HUB),
         "confidence_beats_naive": partial(against_naive, pairs=HUB),
+        "random_errors_are_outgrown": partial(random_outgrown, pairs=HUB),
+        "random_errors_by_class": partial(random_by_class, pairs=HUB),
+        "agreement_follows_truth": partial(agreement_by_truth, pairs=HUB),
+        "confidence_departs_where_wrong": partial(confidence_departs, pairs=HUB),
     },
     pictures=(
         Picture(
