@@ -1,4 +1,4 @@
-"""One training in two processes of ``accelerate launch`` (gloo, on the CPU) agrees with one process."""
+"""One training in two processes of ``accelerate launch`` (gloo, on the CPU) agrees with one process, the model whole or in pieces."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from outgrow.learners.finetune_shard import CONFIG
 from outgrow.tasks.rows import Rows
 
 SCRIPT = """
@@ -27,8 +28,17 @@ folder = Path(sys.argv[1])
 given = json.loads((folder / "given.json").read_text("utf-8"))
 rows = Rows.from_arrays(inputs=given["texts"])
 weak = WeakLabels.from_probs([[1 - p, p] for p in given["yes"]], ["no", "yes"])
-method = Confidence(FineTune(given["model"], batch=16, lr=3e-3, checkpoint=0.0)).fit(rows, weak)
-out = {"logits": method.logits(rows).tolist(), "size": int(os.environ.get("WORLD_SIZE", 1))}
+from outgrow.learners import finetune_base, finetune_shard
+held = {}
+cut = finetune_base.shard
+def watched(model, size):
+    made = cut(model, size)
+    own = [p for p in made.trunk.parameters() if finetune_shard.is_shard(p)]
+    held["pieces"] = sum(p.to_local().numel() for p in own) / max(1, sum(p.numel() for p in own))
+    return made
+finetune_base.shard = watched
+method = Confidence(FineTune(given["model"], batch=16, lr=3e-3, checkpoint=0.0, batch_tokens=60)).fit(rows, weak)
+out = {"logits": method.logits(rows).tolist(), "size": int(os.environ.get("WORLD_SIZE", 1)), **held}
 (folder / f"out{os.environ.get('RANK', 0)}.json").write_text(json.dumps(out), "utf-8")
 """
 
@@ -43,11 +53,16 @@ def free_port() -> int:
 def test_two_processes_agree_with_one(llama: Path, reviews: tuple[Rows, NDArray[np.str_]], tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text(SCRIPT, "utf-8")
-    found: list[list[dict[str, Any]]] = []
+    launch = ["-m", "accelerate.commands.launch", "--main_process_port", str(free_port())]
     # Its name for "several processes"; without a graphics processor they meet over gloo.
-    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
-    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", str(free_port())]
-    for name, command in (("one", []), ("two", launch)):
+    several = ["--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
+    ways = {
+        "one": [],
+        "whole": [*launch, *several, "--dynamo_backend", "no"],
+        "pieces": [*launch, "--config_file", str(CONFIG)],
+    }
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, command in ways.items():
         folder = tmp_path / name
         folder.mkdir()
         texts, yes = reviews[0].view("inputs")[:64], np.where(reviews[1][:64] == "yes", 0.7, 0.25).tolist()
@@ -62,10 +77,13 @@ def test_two_processes_agree_with_one(llama: Path, reviews: tuple[Rows, NDArray[
             env={k: v for k, v in os.environ.items() if k != "OUTGROW_BLOCKED_LOG"},
         )
         assert done.returncode == 0, done.stderr[-6000:]
-        found.append([json.loads(p.read_text("utf-8")) for p in sorted(folder.glob("out*.json"))])
-    one, two = found
-    assert [o["size"] for o in one] == [1]
-    assert [o["size"] for o in two] == [2, 2]
-    assert two[0]["logits"] == two[1]["logits"]
-    np.testing.assert_allclose(two[0]["logits"], one[0]["logits"], atol=1e-4)
-    assert np.ptp(np.array(one[0]["logits"])) > 0.05
+        found[name] = [json.loads(p.read_text("utf-8")) for p in sorted(folder.glob("out*.json"))]
+    one = found["one"][0]
+    assert (one["size"], one["pieces"]) == (1, 0)
+    assert np.ptp(np.array(one["logits"])) > 0.05
+    for name, held in (("whole", 0.0), ("pieces", 0.5)):
+        first, second = found[name]
+        assert first["size"] == second["size"] == 2
+        assert first["pieces"] == pytest.approx(held, abs=0.05), "the share of the trunk that a process holds"
+        assert first["logits"] == second["logits"]
+        np.testing.assert_allclose(first["logits"], one["logits"], atol=1e-4)

@@ -24,7 +24,8 @@ from outgrow.learners.finetune_checkpoint import checkpoints, crew, device
 from outgrow.learners.finetune_files import load, save
 from outgrow.learners.finetune_loop import Course, Crew, Progress, forward, mark, pooled, train
 from outgrow.learners.finetune_many import fit_each, texts_of
-from outgrow.learners.finetune_model import Pooled, build, put_back
+from outgrow.learners.finetune_model import Pooled, build, put_back, trained
+from outgrow.learners.finetune_shard import in_pieces, shard
 from outgrow.learners.finetune_text import output_matrix, read_texts
 from outgrow.learners.finetune_watch import Watch, best_step, held_rows
 from outgrow.learners.objective import Objective, combine, weak_tensor
@@ -185,13 +186,19 @@ class FineTuned(BaseEstimator):
         model.scale.copy_(scale)
         model.to(device())
         size = sum(p.numel() for p in model.trunk.parameters())
+        model = shard(model, together.size)
         self.lr_ = float(self.lr) if self.lr is not None else rate_for(size, self.lora, self.layers)
         course = self._course()
-        with checkpoints(self.fingerprint_, self.checkpoint, together) as keeper, contextlib.ExitStack() as kept:
+        pause = None if in_pieces(model) else self.checkpoint
+        with checkpoints(self.fingerprint_, pause, together) as keeper, contextlib.ExitStack() as kept:
             self.text_loss_ = np.array(self._read_first(model, rows, together, kept))
             done = train(
                 model, tokens, labels, importance, objective, course, keeper=keeper, crew=together, watch=watch
             )
+        if in_pieces(model):
+            gathered = trained(model)
+            model = self._build(outputs).to(device())
+            put_back(model, gathered)
         self._settle(model, done)
         self.model_ = model.eval()
         self.penalty_ = float(self.weight_decay)
@@ -212,6 +219,10 @@ class FineTuned(BaseEstimator):
         """Read all texts as a language model; its checkpoint stays until the whole fit is done."""
         if not self.text_epochs:
             return []
+        if in_pieces(model):
+            raise InputError(
+                f"{type(self).__name__}: text_epochs is {self.text_epochs}, which a model in pieces cannot do; leave it out"
+            )
         output = output_matrix(self._source(), model)
         keeper = kept.enter_context(checkpoints(f"{self.fingerprint_}-text", self.checkpoint, together))
         return read_texts(

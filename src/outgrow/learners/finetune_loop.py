@@ -20,6 +20,7 @@ from torch import Tensor
 from outgrow.encoders.batching import token_batches
 from outgrow.errors import InputError
 from outgrow.learners.finetune_model import trained
+from outgrow.learners.finetune_shard import add_up, clip, groups, in_pieces
 from outgrow.learners.objective import Objective, State
 
 __all__ = ["Course", "Progress", "forward", "order", "train"]
@@ -192,7 +193,7 @@ def pooled(model: Any, tokens: list[NDArray[np.int64]], dtype: str) -> Tensor:
 
 def optimiser_of(model: Any, course: Course) -> Any:
     """Return AdamW over what is trained."""
-    own = [p for p in model.parameters() if p.requires_grad]
+    own = [{"params": g} for g in groups([p for p in model.parameters() if p.requires_grad])]
     return torch.optim.AdamW(own, lr=course.lr, weight_decay=course.weight_decay, fused=True)
 
 
@@ -260,8 +261,8 @@ def train(
             raise InputError(
                 f"the loss is {loss} at step {at.step} of {len(steps)}; lower lr (it is {course.lr:g}), or use dtype float32"
             )
-        crew.add([p.grad for p in own if p.grad is not None])
-        torch.nn.utils.clip_grad_norm_(own, course.clip)
+        add_up(own, crew)
+        clip(own, course.clip, crew)
         optimiser.step()
         optimiser.zero_grad()
         at.step += 1
@@ -304,6 +305,8 @@ class _Step:
         parts = self.parts()
         mine = parts[self.crew.rank :: self.crew.size]
         whole = len(parts) == 1 and self.crew.size == 1
+        # Processes that hold shares of one model must read equally often.
+        idle = -(-len(parts) // self.crew.size) - len(mine) if in_pieces(self.model) else 0
         logits = torch.zeros(len(self.tokens), int(self.model.head.out_features), dtype=torch.float64)
         ready: Tensor | None = None
         if whole:
@@ -314,6 +317,8 @@ class _Step:
             with torch.no_grad():
                 for part in mine:
                     logits[part] = self.read(part)
+                for _ in range(idle):
+                    self.read(parts[0][:1])
             self.crew.add([logits])
         targets, counted, state = self.objective.targets(logits, self.weak, self.weight, progress, state)
         total = counted.sum()
@@ -326,6 +331,8 @@ class _Step:
                 lost = (counted[part] * self.objective.rows(out, targets[part])).sum() / total
                 (lost * share / self.model.scale.max().item() ** 2).backward()
                 loss += lost.detach()
+            for _ in range(idle):
+                (self.read(parts[0][:1]).sum() * 0).backward()
         for p in self.model.parameters():
             if p.requires_grad and p.grad is None:
                 p.grad = torch.zeros_like(p)

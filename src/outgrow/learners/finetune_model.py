@@ -13,6 +13,7 @@ from outgrow.encoders.hub import loading, quiet, transformers_or_extra
 from outgrow.encoders.passes import blocks, pool
 from outgrow.encoders.source import ModelSource
 from outgrow.errors import InputError, MissingExtra, StoreError
+from outgrow.learners.finetune_shard import whole
 
 __all__ = ["Pooled", "build", "pooling_of", "trained"]
 
@@ -183,7 +184,7 @@ def _adapt(trunk: Any, inside: list[Any], rank: int, seed: int) -> None:
 
 def trained(model: Pooled) -> dict[str, Tensor]:
     """Return what training changed, by name: parameters that have a gradient, and how the outputs are scaled."""
-    own = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+    own = {name: whole(p.detach()) for name, p in model.named_parameters() if p.requires_grad}
     return own | {"shift": model.shift, "scale": model.scale}
 
 
