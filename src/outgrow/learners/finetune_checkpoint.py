@@ -173,9 +173,12 @@ def crew() -> Crew:
     if int(os.environ.get("WORLD_SIZE", "1")) < 2 and not (dist.is_available() and dist.is_initialized()):
         return Alone()
     if not dist.is_initialized():
-        from accelerate import PartialState
-
-        PartialState()
+        # Logits and losses are summed on the CPU, gradients where they lie; accelerate's own start brings one of the two.
+        if torch.cuda.is_available():
+            torch.cuda.set_device(device())
+            dist.init_process_group("cpu:gloo,cuda:nccl")
+        else:
+            dist.init_process_group("gloo")
     return Several(dist.get_rank(), dist.get_world_size())
 
 
