@@ -33,7 +33,7 @@ METHODS = ("naive", "recipe", "confidence")
 PARTS = ("ids", "oof", "apart", "repaired", "separation")
 # What a forecast may read; the order is of no consequence. Chosen on the first seeds, see the log in docs/forecast.md.
 ALONE = ("departure", "changed", "changed repaired", "repaired gain")
-TOGETHER = ("consensus gain", "others gain", "supervisors gain")
+TOGETHER = ("supervisors gain", "blind gain")
 READS: dict[str, tuple[str, ...]] = {
     "gain": TOGETHER,
     "gain alone": ALONE,
@@ -55,16 +55,21 @@ LABEL = (
 """The plain label statistics: the baseline a forecast must beat."""
 GAP = 0.05
 CLEAR = 0.01
+FEW = ("bayes", "nearest", "probe small", "vader", "words")
+"""A second study of the same rows: the supervisors that were taught little or nothing, where truth used directly has more to win."""
 
 
-def cells(path: Path, alone: bool = False) -> list[dict[str, Any]]:
-    """Return one line a supervisor, student and method of one file: its statistics, and beside them what became of it."""
+def cells(path: Path, alone: bool = False, only: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Return one line a supervisor, student and method of one file: its statistics, and beside them what became of it.
+
+    ``only`` names the supervisors of the study; the others do not exist for it.
+    """
     with np.load(path) as held:
         d = {k: held[k] for k in held.files}
     name, seed = path.stem.rsplit("_", 1)
     truth, test, transfer, teach = d["truth"], d["role:test"], d["role:transfer"], d["role:teach"]
     weak = {}
-    for key in [k[5:] for k in d if k.startswith("weak:")]:
+    for key in [k[5:] for k in d if k.startswith("weak:") and (only is None or k[5:] in only)]:
         probs = d[f"weak:{key}"].astype(np.float64)
         weak[key] = WeakLabels.from_probs(
             probs / probs.sum(1, keepdims=True), d["classes"], covered=d[f"covered:{key}"], source=key
@@ -105,9 +110,9 @@ def cells(path: Path, alone: bool = False) -> list[dict[str, Any]]:
     return lines
 
 
-def load(folder: Path, seeds: Sequence[int], alone: bool = False) -> pd.DataFrame:
+def load(folder: Path, seeds: Sequence[int], alone: bool = False, only: Sequence[str] | None = None) -> pd.DataFrame:
     """Return the cells of all tasks and these seeds."""
-    lines = [c for s in seeds for f in sorted(folder.glob(f"*_{s}.npz")) for c in cells(f, alone)]
+    lines = [c for s in seeds for f in sorted(folder.glob(f"*_{s}.npz")) for c in cells(f, alone, only)]
     frame = pd.DataFrame(lines)
     frame["pgr"] = (frame["gain"] / frame["gap"]).where(frame["gap"] > GAP).clip(-2, 2)
     frame["rank"] = frame["score"] - frame.groupby(["task", "seed"])["score"].transform("mean")
@@ -210,8 +215,18 @@ def _mean(values: Any, weight: Any) -> float:
     return float(np.average(values, weights=weight)) if len(weight) else float("nan")
 
 
-def figures(first: pd.DataFrame, seen: pd.DataFrame, alone: bool = False) -> dict[str, Any]:
-    """Return all figures of one evaluation."""
+def ranked(first: pd.DataFrame, seen: pd.DataFrame, told: pd.Series, tail: str = "") -> pd.DataFrame:
+    """Return the lines with what orders them, what the simple rules read, and whether the gain could be told."""
+    flat = pd.DataFrame(seen["statistics"].tolist(), index=seen.index)
+    return left_out(first, seen, f"rank{tail}").assign(
+        confidence=flat["confidence"], agreement=flat["witness agreement"].fillna(0), answered=told
+    )
+
+
+def figures(
+    first: pd.DataFrame, seen: pd.DataFrame, alone: bool = False, few: pd.DataFrame | None = None
+) -> dict[str, Any]:
+    """Return all figures of one evaluation; ``few`` are the same tasks as studies of supervisors that were taught little."""
     tail = " alone" if alone else ""
     gain = left_out(first, seen, f"gain{tail}")
     flat = pd.DataFrame(seen["statistics"].tolist(), index=seen.index)
@@ -227,11 +242,11 @@ def figures(first: pd.DataFrame, seen: pd.DataFrame, alone: bool = False) -> dic
     inside = ((gain["gain"] >= gain["low"]) & (gain["gain"] <= gain["high"])).to_numpy()
     width, nothing = (gain["high"] - gain["low"]).to_numpy(), (gain["nothing_high"] - gain["nothing_low"]).to_numpy()
     yes = gain["told"].to_numpy()
-    rank = left_out(first, seen, f"rank{tail}").assign(
-        confidence=flat["confidence"], agreement=flat["witness agreement"].fillna(0), answered=gain["told"]
-    )
-    choice = regrets(rank)
+    choice = regrets(ranked(first, seen, gain["told"], tail))
     calls = direct_calls(choice)
+    poor = None if few is None else regrets(ranked(first, few, left_out(first, few, f"gain{tail}")["told"], tail))
+    if poor is not None:
+        calls = pd.concat([calls, direct_calls(poor)], ignore_index=True)
     clear = calls[calls["should"].notna()]
     pgr = left_out(first[first["pgr"].notna()], seen[seen["pgr"].notna()], f"pgr{tail}")
     return {
@@ -249,6 +264,7 @@ def figures(first: pd.DataFrame, seen: pd.DataFrame, alone: bool = False) -> dic
         "regret": {k: float(choice[k].mean()) for k in choice.columns if k in (
             "choose", "most confident supervisor, naive", "highest witness agreement, naive", "naive everywhere", "random")},
         "regret worst": float(choice["choose"].max()),
+        "regret few": None if poor is None else float(poor["choose"].mean()),
         "should": int((clear["should"] == True).sum()), "should not": int((clear["should"] == False).sum()),  # noqa: E712
         "said where it should": float(clear[clear["should"] == True]["said"].mean()),  # noqa: E712
         "silent where it should not": float((~clear[clear["should"] == False]["said"].astype(bool)).mean()),  # noqa: E712
@@ -293,16 +309,17 @@ def main() -> None:
     found = {}
     for alone in (False, True):
         first = load(given.folder, given.seeds, alone)
-        found["seeds looked at", alone] = figures(first, first, alone)
-        if given.fresh:
-            found["fresh seeds", alone] = figures(first, load(given.folder, given.fresh, alone), alone)
+        for which, seeds in {"seeds looked at": given.seeds, "fresh seeds": given.fresh or []}.items():
+            if seeds:
+                seen = first if seeds == given.seeds else load(given.folder, seeds, alone)
+                found[which, alone] = figures(first, seen, alone, load(given.folder, seeds, alone, FEW))
     if given.out is None:
         for key, made in found.items():
             print(key, json.dumps({k: v for k, v in made.items() if not k.startswith("_")}, indent=1, default=str))
         return
     from forecast_page import page
 
-    given.out.write_text(page(found, given.seeds, given.fresh or []), "utf-8")
+    given.out.write_text(page(found, given.seeds, given.fresh or [], FEW), "utf-8")
 
 
 if __name__ == "__main__":

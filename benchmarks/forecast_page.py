@@ -43,6 +43,7 @@ def _table(made: Mapping[str, Any]) -> list[str]:
         _wished("mean regret of the choice, points", f"{100 * regret['choose']:.1f}", "at most 2", regret["choose"] <= 0.02),
         *(f"| ... of \"{k}\" | {100 * v:.1f} | | |" for k, v in regret.items() if k != "choose"),
         f"| worst regret, points | {100 * made['regret worst']:.1f} | | |",
+        f"| mean regret where all supervisors were taught little, points | {100 * made['regret few']:.1f} | | |",
         _wished(f"truth directly, said where right ({made['should']} cells)", f"{said:.0%}", "at least 80 %", enough and said >= 0.8),
         _wished(f"... unsaid where wrong ({made['should not']} cells)", f"{silent:.0%}", "at least 80 %", enough and silent >= 0.8),
         f"| Spearman, forecast and PGR ({made['pgr cells']} cells with a gap over 5 points) | {_range(made['pgr'])} | | |",
@@ -67,8 +68,10 @@ def _scatter(made: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def page(found: Mapping[tuple[str, bool], Mapping[str, Any]], seeds: Sequence[int], fresh: Sequence[int]) -> str:
-    """Return the page as Markdown."""
+def page(
+    found: Mapping[tuple[str, bool], Mapping[str, Any]], seeds: Sequence[int], fresh: Sequence[int], few: Sequence[str]
+) -> str:
+    """Return the page as Markdown; ``few`` names the supervisors that were taught little."""
     parts = [
         "# How good the forecast and the choice are",
         f"Made by `python benchmarks/forecast.py CELLS --seeds {','.join(map(str, seeds))} --fresh {','.join(map(str, fresh))} "
@@ -78,7 +81,7 @@ def page(found: Mapping[tuple[str, bool], Mapping[str, Any]], seeds: Sequence[in
         "drawn again. Regret is taken over (supervisor, method) for each task, student and seed, in accuracy against the best of them on "
         "the test rows; where no line could be told, the choice counts as naive with the most confident supervisor. \"Use your truth "
         "directly\" counts where direct and the best student lie at least a point apart, for all teach rows and for a small set of 30 "
-        "to 150.",
+        "to 150, with all supervisors and with those alone that were taught little (" + ", ".join(few) + ").",
     ]  # fmt: skip
     titles = {False: "Several supervisors in the study", True: "Each supervisor alone"}
     for (which, alone), made in sorted(found.items(), key=lambda item: (item[0][1], item[0][0])):
