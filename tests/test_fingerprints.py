@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -324,6 +325,32 @@ def test_moving_text_from_one_file_to_another_changes_the_name(package):
 def test_modules_that_import_each_other_are_read_once(package):
     (package / "helper.py").write_text("from og_little import main\n" + (package / "helper.py").read_text())
     assert len(code_version("og_little.helper")) == 32
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "if x:\n    pass\nelif y:\n    {}",
+        "try:\n    pass\nexcept ValueError:\n    {}",
+        "try:\n    pass\nfinally:\n    {}",
+        "match x:\n    case 1:\n        {}",
+        "class A:\n    async def f(self):\n        with self:\n            {}",
+        "for x in y:\n    pass\nelse:\n    while x:\n        {}",
+    ],
+)
+def test_an_import_counts_wherever_it_stands(package: Path, place: str) -> None:
+    inner = textwrap.indent(place.format("from . import aside"), "    ")
+    (package / "helper.py").write_text(f"half = 1\ndef never(x, y):\n{inner}\n")
+    before = prints()[0]
+    (package / "aside.py").write_text("x = 2\n")
+    assert prints()[0] != before
+
+
+def test_naming_code_imports_none_of_it() -> None:
+    code = "import sys; from outgrow.fingerprints import code_version, environment_key; code_version('outgrow.studies.work')"
+    code += "; environment_key(); print([m for m in ('torch', 'sklearn', 'pandas', 'outgrow.studies.work') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_installed_code_counts_by_its_version():
