@@ -45,7 +45,7 @@ def test_what_is_at_hand(tmp_path):
     assert (ready.metric, ready.forecasts, ready.audits) == (
         "accuracy",
         ("kl_misfit", "misfit"),
-        ("calibration", "imitation"),
+        ("calibration", "imitation", "moments"),
     )
     assert list(ready.wanted) == [INPUTS]
 

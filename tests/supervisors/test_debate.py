@@ -221,12 +221,12 @@ def test_a_transcript_tells_the_case_of_a_side() -> None:
 def test_cost_counts_what_is_not_held(llama: str, tmp_path: Path) -> None:
     own, inputs = Store(tmp_path / "store"), some(6)
     made = debating(llama, own)
-    seconds, sentence = made.cost(inputs, CLASSES)
+    seconds, sentence = made.foretell(inputs, CLASSES)
     assert seconds is not None
     assert seconds > 0
     assert sentence.startswith("debate: 48 speeches of up to 4 tokens to write (6 rows, 2 debates, 2 turns)")
     hold(LanguageModel(llama), inputs, range(6), made.motion(CLASSES), own, "task")
-    assert made.cost(inputs, CLASSES)[0] == 0
+    assert made.foretell(inputs, CLASSES)[0] == 0
 
 
 def test_what_is_refused(llama: str, store: Store) -> None:

@@ -270,10 +270,10 @@ def _talk(ready: Ready) -> tuple[float | None, list[str]]:
     total: float | None = 0.0
     told = []
     for one in ready.supervisors.values():
-        if not hasattr(one, "cost"):
+        if not hasattr(one, "foretell"):
             continue
         one.store = ready.store
-        seconds, sentence = one.cost(ready.task.inputs, ready.task.classes.tolist())
+        seconds, sentence = one.foretell(ready.task.inputs, ready.task.classes.tolist())
         if seconds != 0:
             told.append(sentence)
         total = None if total is None or seconds is None else total + seconds

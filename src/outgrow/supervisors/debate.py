@@ -223,7 +223,7 @@ class DebateSupervisor(BaseEstimator):
             self.votes_.probs.mean(axis=1), self.classes_, ids=rows.ids, covered=covered, source=source
         )
 
-    def cost(self, inputs: Sequence[str], classes: Sequence[Any]) -> tuple[float | None, str]:
+    def foretell(self, inputs: Sequence[str], classes: Sequence[Any]) -> tuple[float | None, str]:
         """Return seconds that debates of a task will take here, and a sentence that says so; nothing is fetched or written.
 
         The rate is that of a short matrix product. Seconds are None where the model is not at hand.
