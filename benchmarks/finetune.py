@@ -42,6 +42,11 @@ def held_loss(logits: np.ndarray, labels: np.ndarray) -> list[float]:
     return [float(v) for v in -(labels * log_softmax(logits, axis=1)).sum(1)]
 
 
+def peak() -> float:
+    """Return the most memory this process has held, in GB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
 def ours(texts: list[str], labels: np.ndarray, model: str) -> dict[str, Any]:
     import peft  # noqa: F401  imports are left out of the seconds on both sides
 
@@ -57,11 +62,12 @@ def ours(texts: list[str], labels: np.ndarray, model: str) -> dict[str, Any]:
     )
     started = time.process_time()
     learner.fit(rows[:n], weak[:n])
-    seconds = time.process_time() - started
+    seconds, most = time.process_time() - started, peak()
     lengths = np.array([len(t) for t in learner._tokens(rows[:n])])
     read = sum(len(r) * lengths[r].max() for r in order(lengths, learner._course()))
     return {
         "seconds": seconds,
+        "peak": most,
         "losses": held_loss(learner.logits(rows[n:]), labels[n:]),
         "tokens": int(lengths.sum()),
         "padded": int(read),
@@ -120,7 +126,7 @@ def trainer(texts: list[str], labels: np.ndarray, model: str) -> dict[str, Any]:
     )
     collate = transformers.DataCollatorWithPadding(tokenizer)
     Soft(model=net, args=arguments, train_dataset=rows[:n], data_collator=collate).train()
-    seconds = time.process_time() - started
+    seconds, most = time.process_time() - started, peak()
     logits = []
     net.eval()
     with torch.inference_mode():
@@ -142,9 +148,7 @@ def main() -> int:
     given = parser.parse_args()
     if given.side:
         warnings.simplefilter("ignore")
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         found = {"ours": ours, "trainer": trainer}[given.side](*data(given.rows), given.model)
-        found |= {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, "before": before / 2**20}
         print("RESULT " + json.dumps(found), flush=True)
         return 0
     results = {}
