@@ -134,6 +134,7 @@ def trainer(texts: list[str], labels: np.ndarray, model: str) -> dict[str, Any]:
             logits.append(net(input_ids=torch.tensor([t])).logits[0].numpy())
     return {
         "seconds": seconds,
+        "peak": most,
         "losses": held_loss(np.array(logits, dtype=np.float64), labels[n:]),
         "padded": sum(read),
     }
