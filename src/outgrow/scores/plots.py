@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_intervals", "plot_roles"]
 
-MARKS = {"floor": "s", "direct": "^", "student": "o", "ceiling": "D", "self": "v"}
-"""A marker a role: readable in print and by people who do not tell colours apart."""
-COLOURS = {"floor": "#7f7f7f", "direct": "#b8860b", "student": "#1f5fa8", "ceiling": "#2e7d32", "self": "#8e44ad"}
+MARKS = {"floor": "s", "direct": "D", "student": "o", "ceiling": "^", "self": "v"}
+"""A marker a role, as in reports: readable in print and by people who do not tell colours apart."""
+COLOURS = {"floor": "#6a7078", "direct": "#a04d0c", "student": "#15598f", "ceiling": "#33713f", "self": "#7a4a86"}
 INCH = 0.42
 LONGEST = 60
 
