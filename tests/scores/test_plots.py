@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import matplotlib
 import numpy as np
 import pytest
-from tests.scores.test_leaderboard import TRUTH, board, cell, scores
 
 from outgrow.errors import InputError
 from outgrow.scores.intervals import Interval
 from outgrow.scores.leaderboard import leaderboard
 from outgrow.scores.plots import plot_intervals, plot_roles
+
+from .test_leaderboard import TRUTH, board, cell, scores
 
 
 @pytest.fixture(autouse=True)

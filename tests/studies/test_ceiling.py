@@ -20,28 +20,7 @@ from outgrow.studies.run import dry_run
 from outgrow.studies.study import Study
 from outgrow.tasks.split import Roles
 
-STUDY = {
-    "name": "small",
-    "task": {"arrays": {"inputs": "unused.npy"}},
-    "split": {"teach": 40, "transfer": 100, "select": 20, "test": 80},
-    "supervisors": [{"probe": "two", "penalty": 1.0, "folds": 2}],
-    "students": [{"encoder": "inputs", "penalty": 0.1}],
-    "seeds": 2,
-}
-
-
-@pytest.fixture
-def given() -> dict[str, Any]:
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 2, 240)
-    x = rng.normal(size=(240, 4)) + y[:, None] * [1.0, 0.5, 1.0, 0.0]
-    said: list[str] = []
-    return {
-        "task": outgrow.Task.from_arrays(x, y),
-        "views": {"two": x[:, :2]},
-        "processes": 1,
-        "say": said.append,
-    }
+from .small import STUDY
 
 
 def test_one_fit_is_direct_and_ceiling(given: dict[str, Any]) -> None:

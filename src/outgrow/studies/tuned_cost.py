@@ -66,7 +66,7 @@ def _fits(ready: Ready, job: Job) -> list[tuple[Any, int, int]]:
     if job.kind == "labels":
         one = ready.supervisors.get(job.spec["supervisor"])
         learner = getattr(one, "learner", None)
-        if learner is None or not getattr(learner, "reads_inputs", False):
+        if not _tuned(learner):
             return []
         folds = getattr(one, "folds", 0)
         again = [(learner, teach * (folds - 1) // folds, teach // folds)] * folds if folds else []
