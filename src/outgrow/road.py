@@ -90,7 +90,7 @@ def run(
     out : path, optional
         Folder of the results; default ``outgrow-runs/NAME`` in the current folder.
     processes : int, optional
-        Worker processes for fits; default one per core.
+        Worker processes for fits; default one a core, or one a graphics processor where a model is fine-tuned on some.
     show_text : bool
         Let the row table and the report hold inputs.
 

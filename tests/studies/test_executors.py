@@ -142,7 +142,7 @@ def test_what_goes_to_workers(monkeypatch):
 def test_workers_that_fail(monkeypatch, code, word):
     """Each of their jobs is a failed row, and the pool goes on with a new worker."""
 
-    def start(self):
+    def start(self, number):
         worker = subprocess.Popen(
             [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -156,7 +156,7 @@ def test_workers_that_fail(monkeypatch, code, word):
 
 
 def test_workers_that_cannot_start(monkeypatch):
-    def start(self):
+    def start(self, number):
         raise OSError("no memory")
 
     monkeypatch.setattr(executors.Pool, "_start", start)
@@ -202,3 +202,40 @@ def test_an_interrupt_between_jobs_ends_the_workers_at_once(fresh_home):
     started = time.monotonic()
     outcomes.close()
     assert time.monotonic() - started < 20
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the environment of another process")
+def test_each_worker_sees_a_graphics_processor_of_its_own(monkeypatch, fresh_home):
+    """Workers take the named ones in turn, and two jobs are enough to spread; without names the environment stays."""
+    seen = []
+    ask = executors.Pool._ask
+
+    def watched(worker, job):
+        with open(f"/proc/{worker.pid}/environ", "rb") as file:
+            seen.append((worker.pid, dict(line.split(b"=", 1) for line in file.read().split(b"\0") if b"=" in line)))
+        return ask(worker, job)
+
+    monkeypatch.setattr(executors.Pool, "_ask", staticmethod(watched))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    run([job(f"s{i}") for i in range(4)], here([]), processes=3, root=str(fresh_home), devices=("3", "GPU-5"))
+    given = {pid: env[b"CUDA_VISIBLE_DEVICES"] for pid, env in seen}
+    assert sorted(given.values()) in ([b"3", b"3", b"GPU-5"], [b"3", b"GPU-5"])
+    seen.clear()
+    run([job(f"s{i}") for i in range(5)], here([]), processes=2, root=str(fresh_home))
+    assert seen
+    assert not any(b"CUDA_VISIBLE_DEVICES" in env for _, env in seen)
+
+
+@pytest.mark.parametrize(
+    ("count", "named", "found"),
+    [(0, None, ()), (0, "0,1", ()), (3, None, ("0", "1", "2")), (2, "4, 7", ("4", "7")), (1, "2,-1,3", ("2",))],
+)
+def test_cards(monkeypatch, count, named, found):
+    """Torch counts what it can see; this machine may have none, so its count is given here."""
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if named is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    assert executors.cards() == found

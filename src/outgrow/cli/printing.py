@@ -14,7 +14,10 @@ __all__ = ["AsJson", "Out", "Processes", "ShowText", "StudyFile", "Table", "prin
 StudyFile = Annotated[Path, typer.Argument(help="The study, a YAML file.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of tables.")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the results. Default: outgrow-runs/NAME.")]
-Processes = Annotated[int | None, typer.Option(min=1, help="Worker processes for fits. Default: one per core.")]
+Processes = Annotated[
+    int | None,
+    typer.Option(min=1, help="Worker processes for fits. Default: one a core, or a GPU when fine-tuning."),
+]
 ShowText = Annotated[
     bool, typer.Option("--show-text", help="Let tables hold the inputs. Without it no output holds them.")
 ]

@@ -133,7 +133,7 @@ def choose(
         Supervisor's name (a line of the study) -> money for one label, in place of what its label tables say; ``"truth"`` -> money for
         one true label.
     processes : int, optional
-        Worker processes; default one a core.
+        Worker processes; default as in :func:`~outgrow.road.run`.
 
     Returns
     -------

@@ -7,6 +7,7 @@ notebook's or script's main module is never imported again, and the same line of
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import queue
@@ -20,7 +21,7 @@ from typing import Any
 from outgrow.errors import InputError, OutgrowError
 from outgrow.studies.plan import Job
 
-__all__ = ["Outcome", "run_jobs"]
+__all__ = ["Outcome", "cards", "run_jobs"]
 
 THREADS = (
     "OMP_NUM_THREADS",
@@ -72,6 +73,18 @@ def sentence_of(error: BaseException) -> str:
     return f"unexpected {type(error).__name__}{where}; set OUTGROW_DEBUG=1 to see the traceback"
 
 
+def cards() -> tuple[str, ...]:
+    """Return the graphics processors that this process may use, by the names that CUDA_VISIBLE_DEVICES takes."""
+    import torch
+
+    count = torch.cuda.device_count()
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is None or not count:
+        return tuple(str(i) for i in range(count))
+    names = (name.strip() for name in named.split(","))
+    return tuple(itertools.islice(names, count))
+
+
 def run_jobs(
     jobs: Sequence[Job],
     here: Callable[[Mapping[str, Any]], float],
@@ -79,6 +92,7 @@ def run_jobs(
     processes: int,
     root: str,
     failed: Collection[str] = (),
+    devices: Sequence[str] = (),
 ) -> Generator[Outcome, None, None]:
     """Run jobs, each after its inputs; yield outcomes as they come.
 
@@ -94,11 +108,15 @@ def run_jobs(
         The store's folder, for the workers.
     failed : collection of str
         Keys of jobs that failed before; what is made from them is skipped.
+    devices : sequence of str
+        Graphics processors, see :func:`cards`. Workers take them in turn, and each sees its own alone; where there are several, even
+        two jobs are spread.
     """
     waiting = {job.key: job for job in jobs}
     failed = set(failed)
     away = [j for j in jobs if not j.local and j.kind != "evaluation"]
-    pool = Pool(min(processes, len(away)), root) if processes > 1 and len(away) > 2 * processes else None
+    few = 1 if len(devices) > 1 else 2 * processes
+    pool = Pool(min(processes, len(away)), root, devices) if processes > 1 and len(away) > few else None
     try:
         running: dict[str, Job] = {}
         while waiting or running:
@@ -148,13 +166,14 @@ def _here(job: Job, here: Callable[[Mapping[str, Any]], float]) -> Outcome:
 class Pool:
     """Worker processes that each take one job at a time."""
 
-    def __init__(self, size: int, root: str):
+    def __init__(self, size: int, root: str, devices: Sequence[str] = ()):
         self.size = size
         self._root = root
+        self._devices = devices
         self._todo: queue.Queue[Job | None] = queue.Queue()
         self._done: queue.Queue[Outcome] = queue.Queue()
         self._workers: list[subprocess.Popen[str]] = []
-        self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(size)]
+        self._threads = [threading.Thread(target=self._serve, args=(i,), daemon=True) for i in range(size)]
         for thread in self._threads:
             thread.start()
 
@@ -166,8 +185,10 @@ class Pool:
         """Wait for the next outcome."""
         return self._done.get()
 
-    def _start(self) -> subprocess.Popen[str]:
+    def _start(self, number: int) -> subprocess.Popen[str]:
         env = {**os.environ, **dict.fromkeys(THREADS, "1"), "OUTGROW_HOME": self._root}
+        if self._devices:
+            env["CUDA_VISIBLE_DEVICES"] = self._devices[number % len(self._devices)]
         worker = subprocess.Popen(
             [sys.executable, "-m", "outgrow.studies.worker"],
             stdin=subprocess.PIPE,
@@ -181,14 +202,14 @@ class Pool:
         self._workers.append(worker)
         return worker
 
-    def _serve(self) -> None:
+    def _serve(self, number: int) -> None:
         worker = None
         while (job := self._todo.get()) is not None:
             try:
                 if worker is not None and worker.poll() is not None:
                     _let_go(worker)
                     worker = None
-                worker = worker or self._start()
+                worker = worker or self._start(number)
                 outcome = self._ask(worker, job)
             except Exception as error:  # else nobody would ever answer for this job
                 outcome = Outcome(job, error=sentence_of(error))

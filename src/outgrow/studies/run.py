@@ -15,14 +15,14 @@ from typing import Any
 from outgrow.encoders.encode import work_bar
 from outgrow.errors import LabelsError, OutgrowError, StudyError
 from outgrow.store import Journal, Store, lock, private_folder, write_json
-from outgrow.studies.executors import run_jobs
+from outgrow.studies.executors import cards, run_jobs
 from outgrow.studies.gather import fit_seconds, gather, save_best, write_rows
 from outgrow.studies.learned import graphs
 from outgrow.studies.own import asks_before, own_seconds
 from outgrow.studies.plan import Job, Plan
 from outgrow.studies.ready import Ready, Say
 from outgrow.studies.results import Results
-from outgrow.studies.tuned_cost import tuned_cost
+from outgrow.studies.tuned_cost import fine_tunes, tuned_cost
 from outgrow.studies.work import Context, do
 
 __all__ = ["alone", "carry_out", "do_jobs", "do_kinds", "dry_run", "own_folder"]
@@ -69,7 +69,7 @@ def carry_out(
         ready = ready.encode_views(progress=progress, say=say, journal=journal)
         encoded = time.perf_counter()
         plan = ready.plan()
-        failures = do_jobs(ready, plan, journal, processes or _cores(), progress, say, failures, first)
+        failures = do_jobs(ready, plan, journal, processes, progress, say, failures, first)
         fitted = time.perf_counter()
         seconds = {"encode": round(encoded - start, 1), "fit": round(fitted - encoded, 1)}
         results = gather(ready, plan, failures, environment={**environment(), "seconds": seconds})
@@ -119,7 +119,7 @@ def do_jobs(
     ready: Ready,
     plan: Plan,
     journal: Journal,
-    processes: int,
+    processes: int | None,
     progress: bool,
     say: Say,
     failures: Sequence[tuple[Job, str]] = (),
@@ -130,6 +130,8 @@ def do_jobs(
 
     Parameters
     ----------
+    processes : int, optional
+        Default: one a core, or one a graphics processor where there are any and something is fine-tuned.
     failures : sequence
         Jobs that failed before; they are not tried again, and stand in what is returned.
     tried : collection of str
@@ -146,7 +148,17 @@ def do_jobs(
         say(f"{held} of {len(plan.jobs)} jobs are stored from before")
     context = Context(store, rows=ready.rows, supervisors=ready.answering)
     before = {job.key for job, _ in failures}
-    outcomes = run_jobs(todo, lambda spec: do(spec, context), processes=processes, root=str(store.root), failed=before)
+    # Fits that share a graphics processor share its memory, so each has one; heads are solved on the CPU.
+    devices = cards()
+    devices = devices if devices and any(fine_tunes(ready, job) for job in todo) else ()
+    outcomes = run_jobs(
+        todo,
+        lambda spec: do(spec, context),
+        processes=processes or len(devices) or _cores(),
+        root=str(store.root),
+        failed=before,
+        devices=devices,
+    )
     # Closed here and not when it is collected: an interrupt that lands in this loop must end the workers at once.
     with _bar(progress, len(todo)) as tick, contextlib.closing(outcomes):
         for outcome in outcomes:
@@ -186,7 +198,7 @@ def do_kinds(
     ready = ready.encode_views(progress=progress, say=say, journal=None)
     plan = ready.plan()
     wanted = replace(plan, jobs=tuple(j for j in plan.jobs if j.kind in kinds))
-    return ready, plan, do_jobs(ready, wanted, journal, processes or _cores(), progress, say, failures, first)
+    return ready, plan, do_jobs(ready, wanted, journal, processes, progress, say, failures, first)
 
 
 def _write(

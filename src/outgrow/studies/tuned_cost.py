@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from outgrow.studies.plan import Job
     from outgrow.studies.ready import Ready
 
-__all__ = ["tuned_cost"]
+__all__ = ["fine_tunes", "tuned_cost"]
 
 _SAMPLE = 500
 
@@ -53,6 +53,11 @@ def tuned_cost(ready: Ready, jobs: Sequence[Job]) -> tuple[float | None, int, in
         notes.append(f"{name}, {what}: about {max(1, round(one.seconds)):,} s and {memory} of memory a fit, {count}.")
     seconds = None if len(known) < len(every) else sum(cost.seconds for cost in known)
     return seconds, max((cost.bytes for cost in known), default=0), len(fits), notes
+
+
+def fine_tunes(ready: Ready, job: Job) -> bool:
+    """Say whether a job trains a transformer."""
+    return bool(_fits(ready, job))
 
 
 def _fits(ready: Ready, job: Job) -> list[tuple[Any, int, int]]:
