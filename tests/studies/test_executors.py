@@ -87,8 +87,8 @@ class FakePool:
 
     made: ClassVar[list[FakePool]] = []
 
-    def __init__(self, size, root):
-        self.size, self.root, self.todo, self.asked, self.ended = size, root, [], [], []
+    def __init__(self, size, root, devices):
+        self.size, self.root, self.devices, self.todo, self.asked, self.ended = size, root, devices, [], [], []
         FakePool.made.append(self)
 
     def put(self, one):
@@ -117,7 +117,7 @@ def test_what_goes_to_workers(monkeypatch):
     ]
     outcomes = run(jobs, here(log), processes=2, root="somewhere")
     (pool,) = FakePool.made
-    assert (pool.size, pool.root) == (2, "somewhere")
+    assert (pool.size, pool.root, pool.devices) == (2, "somewhere", ())
     assert sorted(pool.asked) == [f"s{i}" for i in range(6)]
     assert sorted(log) == ["e0", "e1", "e2", "e3", "e4", "e5", "l"]
     assert len(outcomes) == 13
