@@ -66,8 +66,25 @@ def test_everything_is_ranked_and_explained(chosen: tuple[Choice, Store]) -> Non
     assert found.advice in ("student", "direct", "self", "cannot tell")
     (direct,) = found.rivals
     assert (direct.name, direct.rows) == ("direct", 60)
+    assert found.frame().equals(found.table)
+    assert found.frame() is not found.table
     text = json.dumps(found.as_dict(), allow_nan=False)
     assert found.headline in json.loads(text)["headline"]
+
+
+def test_the_picture_has_a_bar_a_line_and_hollow_points_where_nothing_is_told(chosen: tuple[Choice, Store]) -> None:
+    pytest.importorskip("matplotlib").use("Agg")
+    from matplotlib import pyplot as plt
+
+    found, _ = chosen
+    told = [True, False, True, False]
+    ax = replace(found, table=found.table.assign(told=told)).plot()
+    assert [t.get_text().split(", ")[0] for t in ax.get_yticklabels()] == found.table["supervisor"].tolist()
+    points = [bar.lines[0] for bar in ax.containers]
+    assert [float(p.get_xdata()[0]) for p in points] == found.table["gain"].tolist()
+    assert [p.get_markerfacecolor() != "none" for p in points] == told
+    assert "90 %" in ax.get_xlabel()
+    plt.close(ax.figure)
 
 
 def test_nothing_is_done_twice(chosen: tuple[Choice, Store], tmp_path: Path) -> None:

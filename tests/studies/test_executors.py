@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -208,22 +209,30 @@ def test_an_interrupt_between_jobs_ends_the_workers_at_once(fresh_home):
 def test_each_worker_sees_a_graphics_processor_of_its_own(monkeypatch, fresh_home):
     """Workers take the named ones in turn, and two jobs are enough to spread; without names the environment stays."""
     seen = []
-    ask = executors.Pool._ask
 
     def watched(worker, job):
-        with open(f"/proc/{worker.pid}/environ", "rb") as file:
-            seen.append((worker.pid, dict(line.split(b"=", 1) for line in file.read().split(b"\0") if b"=" in line)))
-        return ask(worker, job)
+        # Just after a process begins, its environment reads as empty.
+        while not (text := Path(f"/proc/{worker.pid}/environ").read_bytes()):
+            time.sleep(0.01)
+        seen.append(dict(line.split(b"=", 1) for line in text.split(b"\0") if b"=" in line))
+        worker.kill()
+        executors._let_go(worker)
+        return Outcome(job, 0.1)
 
     monkeypatch.setattr(executors.Pool, "_ask", staticmethod(watched))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    run([job(f"s{i}") for i in range(4)], here([]), processes=3, root=str(fresh_home), devices=("3", "GPU-5"))
-    given = {pid: env[b"CUDA_VISIBLE_DEVICES"] for pid, env in seen}
-    assert sorted(given.values()) in ([b"3", b"3", b"GPU-5"], [b"3", b"GPU-5"])
+    run([job(f"s{i}") for i in range(2)], here([]), processes=2, root=str(fresh_home), devices=("3", "GPU-5"))
+    assert {env[b"CUDA_VISIBLE_DEVICES"] for env in seen} <= {b"3", b"GPU-5"}
+    assert len(seen) == 2
+    pool = executors.Pool(0, str(fresh_home), ("3", "GPU-5"))
+    for number, name in enumerate((b"3", b"GPU-5", b"3")):
+        watched(pool._start(number), job("s"))
+        assert seen[-1][b"CUDA_VISIBLE_DEVICES"] == name
+    pool.close()
     seen.clear()
     run([job(f"s{i}") for i in range(5)], here([]), processes=2, root=str(fresh_home))
-    assert seen
-    assert not any(b"CUDA_VISIBLE_DEVICES" in env for _, env in seen)
+    assert len(seen) == 5
+    assert not any(b"CUDA_VISIBLE_DEVICES" in env for env in seen)
 
 
 @pytest.mark.parametrize(

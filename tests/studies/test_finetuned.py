@@ -218,10 +218,10 @@ def test_chains_mix_heads_and_fine_tuned_links(llama: Path, task: outgrow.Task, 
     for student in Study.read(one).students:
         spec = learner_spec(student, view_name(student), "classes", 3)
         method = build_method({"name": "bootstrap", "params": {"chain": chain}}, spec)
-        kinds = [type(link).__name__ for link in method._links()]
+        kinds = [type(link).__name__ for link in method.links()]
         last = "FineTune" if student.finetune else "LinearHead"
         assert kinds == ["LinearHead", "FineTune", last]
-        assert method._links()[1].random_state == 3
+        assert method.links()[1].random_state == 3
         assert method.needs().views == {"tfidf", view_name(Study.read(one).students[0]), view_name(student)}
 
 

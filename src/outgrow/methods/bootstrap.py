@@ -81,7 +81,7 @@ class Bootstrap(OfLearner):
         self.chain = chain
         self.rounds = rounds
 
-    def _links(self) -> list[Any]:
+    def links(self) -> list[Any]:
         """Return every link, unfitted."""
         last, before = self._learner(), self._before()
         rounds = self.rounds if self.rounds is not None else 0 if before else ROUNDS
@@ -146,7 +146,7 @@ class Bootstrap(OfLearner):
         given = np.ones(len(rows)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         every = np.broadcast_to(given, (len(rows),))
         named = _named(weak, weight)
-        *before, _ = self._links()
+        *before, _ = self.links()
         self.links_ = []
         for at, link in enumerate(before, 1):
             self.links_.append(link.fit(rows, weak, sample_weight=weight))

@@ -32,6 +32,7 @@ from outgrow.tasks.task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 __all__ = ["COLUMNS", "Choice", "choose", "choose_ready", "prices"]
 
@@ -89,6 +90,35 @@ class Choice:
     notes: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     money: tuple[Bargain, ...] = ()
+
+    def frame(self) -> pd.DataFrame:
+        """Return a copy of the table."""
+        return self.table.copy()
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw each line's expected gain in accuracy with its 90 % interval, best first; return matplotlib's axes.
+
+        What the forecast cannot tell is drawn hollow.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Default: axes of a new figure.
+        """
+        from outgrow.scores.plots import plot_intervals
+
+        names = [f"{x.supervisor}, {x.student}, {x.method}" for x in self.table.itertuples()]
+        ends = list(zip(self.table["gain_low"], self.table["gain_high"], strict=True))
+        ax = plot_intervals(
+            names,
+            self.table["gain"].tolist(),
+            ends,
+            label="expected gain in accuracy, 90 % interval; hollow: cannot be told",
+            ax=ax,
+            hollow=[not told for told in self.table["told"]],
+        )
+        ax.set_title(f"{self.name}: what to choose, without truth", loc="left")
+        return ax
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON value."""

@@ -81,7 +81,7 @@ def _fits(ready: Ready, job: Job) -> list[tuple[Any, int, int]]:
         sizes = [teach] if ready.study.ceiling == "teach" else [teach, transfer]
         learner = method.reference()
         return [(learner, rows, test) for rows in sizes if rows] if _tuned(learner) else []
-    links = method._links() if hasattr(method, "_links") else [method.reference()]
+    links = method.links() if hasattr(method, "links") else [method.reference()]
     read = [transfer] * (len(links) - 1) + [n]
     return [(link, transfer, rows) for link, rows in zip(links, read, strict=True) if _tuned(link)]
 
