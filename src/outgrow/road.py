@@ -17,6 +17,7 @@ from outgrow.studies.results import Results
 from outgrow.studies.run import carry_out, to_stderr
 from outgrow.studies.several import Several, read_study
 from outgrow.studies.study import Study
+from outgrow.studies.together import follow, follows, leading
 from outgrow.tasks.task import Task
 
 __all__ = ["reproduce", "run"]
@@ -97,7 +98,8 @@ def run(
     Returns
     -------
     Results, or Comparison
-        The latter of several studies.
+        The latter of several studies. Of several processes of ``accelerate launch`` the first runs the study, the others train beside it
+        where a model is fine-tuned, and all return the same.
 
     Raises
     ------
@@ -106,6 +108,24 @@ def run(
     """
     made = read_study(study)
     folder = Path(out) if out is not None else Path("outgrow-runs") / made.name
+    if follows():
+        follow(store or Store())
+        return (Comparison if isinstance(made, Several) else Results).load(folder)
+    with leading():
+        return _run(made, folder, task, views, processes, store, progress, show_text, say)
+
+
+def _run(
+    made: Study | Several,
+    folder: Path,
+    task: Task | None,
+    views: Mapping[str, Any] | None,
+    processes: int | None,
+    store: Store | None,
+    progress: bool,
+    show_text: bool,
+    say: Say,
+) -> Results | Comparison:
     if isinstance(made, Several):
         if task is not None or views is not None:
             raise StudyError("task and views are of one study, and these are several; leave them out")

@@ -177,14 +177,18 @@ def plan_truth(
 def _run(path: Path, out: Path | None, processes: int | None, as_json: bool, show_text: bool) -> None:
     from outgrow.road import run as whole_road
     from outgrow.studies.several import Several, read_study
+    from outgrow.studies.together import follows
 
     study = read_study(path)
     folder = out if out is not None else Path("outgrow-runs") / study.name
     if isinstance(study, Several):
-        found = whole_road(study, out=folder, processes=processes, show_text=show_text, say=say)
-        _finish_several(found, folder, as_json)
+        compared = whole_road(study, out=folder, processes=processes, show_text=show_text, say=say)
+        if not follows():
+            _finish_several(compared, folder, as_json)
     else:
-        _finish(whole_road(study, out=folder, processes=processes, show_text=show_text, say=say), folder, as_json)
+        results = whole_road(study, out=folder, processes=processes, show_text=show_text, say=say)
+        if not follows():
+            _finish(results, folder, as_json)
 
 
 def _finish(results: Results, folder: Path, as_json: bool) -> None:

@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ _TENSORS = "state.safetensors"
 _ABOUT = "about.json"
 # A save may take at most a twentieth of the time.
 _PATIENCE = 20
+# The others wait while the first process of a study encodes; one that died is noticed by the launcher.
+_WAIT = timedelta(days=7)
 
 
 @dataclass
@@ -176,9 +179,9 @@ def crew() -> Crew:
         # Logits and losses are summed on the CPU, gradients where they lie; accelerate's own start brings one of the two.
         if torch.cuda.is_available():
             torch.cuda.set_device(device())
-            dist.init_process_group("cpu:gloo,cuda:nccl")
+            dist.init_process_group("cpu:gloo,cuda:nccl", timeout=_WAIT)
         else:
-            dist.init_process_group("gloo")
+            dist.init_process_group("gloo", timeout=_WAIT)
     return Several(dist.get_rank(), dist.get_world_size())
 
 

@@ -22,8 +22,9 @@ from outgrow.studies.own import asks_before, own_seconds
 from outgrow.studies.plan import Job, Plan
 from outgrow.studies.ready import Ready, Say
 from outgrow.studies.results import Results
+from outgrow.studies.together import Led, several
 from outgrow.studies.tuned_cost import fine_tunes, tuned_cost
-from outgrow.studies.work import Context, do
+from outgrow.studies.work import Context
 
 __all__ = ["alone", "carry_out", "do_jobs", "do_kinds", "dry_run", "own_folder"]
 
@@ -150,11 +151,12 @@ def do_jobs(
     before = {job.key for job, _ in failures}
     # Fits that share a graphics processor share its memory, so each has one; heads are solved on the CPU.
     devices = cards()
-    devices = devices if devices and any(fine_tunes(ready, job) for job in todo) else ()
+    tuned = {job.key for job in todo if fine_tunes(ready, job)} if devices or several() else set()
+    devices = devices if tuned and not several() else ()
     outcomes = run_jobs(
         todo,
-        lambda spec: do(spec, context),
-        processes=processes or len(devices) or _cores(),
+        Led(context, tuned),
+        processes=1 if several() else processes or len(devices) or _cores(),
         root=str(store.root),
         failed=before,
         devices=devices,
@@ -191,7 +193,14 @@ def do_kinds(
         The whole one.
     failures : list
         As :func:`do_jobs` returns them.
+
+    Raises
+    ------
+    StudyError
+        Inside a launch of several processes, of which only a whole run can make use.
     """
+    if several():
+        raise StudyError("only 'outgrow run' can use several processes of a launch; start this command by itself")
     journal = Journal(ready.store.root / "logs" / f"{ready.task.key}.jsonl")
     ready.lay_down()
     failures, first = label_first(ready, journal, say)

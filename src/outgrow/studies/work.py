@@ -260,12 +260,13 @@ WORK: dict[str, Callable[[Mapping[str, Any], Context, Path], None]] = {
 }
 
 
-def do(spec: Mapping[str, Any], context: Context) -> float:
-    """Do one job, under its lock; return the seconds it took, 0 when another process was faster."""
+def do(spec: Mapping[str, Any], context: Context, first: Callable[[], Any] = lambda: None) -> float:
+    """Do one job, under its lock, after ``first`` was called; return the seconds it took, 0 when another process was faster."""
     store = context.store
     with store.lock(spec["key"]):
         if store.get(spec["key"]) is not None:
             return 0.0
+        first()
         start = time.perf_counter()
         work = WORK[spec["kind"]]
         recipe = {k: v for k, v in spec.items() if k in ("kind", "method", "learner", "seed", "cell", "supervisor")}
