@@ -75,8 +75,8 @@ def main() -> None:
             "fit_seconds": round(trained - started, 1),
         }
         print(json.dumps(found), flush=True)
-    tokens = float(np.mean([len(t) / 4 + 1 for t in rows.view("inputs")]))
-    cost = fit_cost(learner, given.rows, tokens, given.held)
+    tokens = [len(t) / 4 + 1 for t in rows.view("inputs")]
+    cost = fit_cost(learner, given.rows, float(np.mean(tokens)), given.held, max(tokens))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     about = {k: v for k, v in vars(given).items() if k != "rates"}
     about |= {"seconds": round(float(np.mean(taken)), 1), "peak_gb": round(peak / 1e9, 2)}

@@ -20,7 +20,9 @@ __all__ = ["FitCost", "fit_cost", "passes_of"]
 _VOCABULARY = {"smollm2": 49152, "gemma3": 262144, "minilm": 30522}
 _USUAL = 50_000
 # float32 numbers that one block keeps for its backward pass, in units of its width: norms, projections and the wide middle.
-_KEPT = 17
+_KEPT = 18
+# The program, and what loading the weights takes beside them.
+_PROGRAM = 700 * 10**6
 _ADAM = 4
 
 
@@ -33,7 +35,7 @@ class FitCost:
     seconds : float
         Of this machine with its present number of threads.
     bytes : int
-        Of memory: weights, gradients, moments, and what one part of a batch keeps for its backward pass.
+        Of memory: the program, weights, gradients, moments, and what the largest part of a batch keeps for its backward pass.
     """
 
     seconds: float
@@ -51,7 +53,7 @@ def passes_of(learner: Any, depth: int) -> float:
     return 1.0 + share * (1.0 if learner.lora is not None else 2.0) + (1.0 if learner.gradient_checkpointing else 0.0)
 
 
-def fit_cost(learner: Any, rows: int, tokens: float, read: int = 0) -> FitCost | None:
+def fit_cost(learner: Any, rows: int, tokens: float, read: int = 0, longest: float | None = None) -> FitCost | None:
     """Estimate a fit and the answers asked of it; nothing is fetched.
 
     Parameters
@@ -63,6 +65,8 @@ def fit_cost(learner: Any, rows: int, tokens: float, read: int = 0) -> FitCost |
         Mean tokens of a text.
     read : int
         Rows it answers for afterwards.
+    longest : float, optional
+        Tokens of the longest text; default the mean. Rows of like length are read together, so one batch is of such texts alone.
 
     Returns
     -------
@@ -84,14 +88,14 @@ def fit_cost(learner: Any, rows: int, tokens: float, read: int = 0) -> FitCost |
     # The output matrix is read forward and backward, and takes its own share beside the blocks.
     text = learner.text_epochs * (passes_of(learner, depth) + 2 * words * width / inside)
     seconds = each * (rows * (train + watched + text) + read)
-    at_once = min(learner.batch_tokens, learner.batch * tokens)
+    at_once = min(learner.batch_tokens, learner.batch * min(longest or tokens, learner.max_tokens))
     blocks = depth if learner.lora is not None or learner.layers == "all" else _last(learner.layers)
     kept = 0 if learner.layers == "head" else _KEPT * width * 4 * (1 if learner.gradient_checkpointing else blocks)
     size = inside + words * width
     own = _trained(learner, depth, width, size)
     weights = (2 if learner.lora is not None and learner._dtype() == "bfloat16" else 4) * size
     logits = 12 * min(at_once * words, 2**26) if learner.text_epochs else 0
-    return FitCost(seconds, int(weights + own * 4 * (_ADAM - 1) + at_once * kept + logits))
+    return FitCost(seconds, int(_PROGRAM + weights + own * 4 * (_ADAM - 1) + at_once * kept + logits))
 
 
 def _last(layers: str) -> int:

@@ -34,12 +34,12 @@ def tuned_cost(ready: Ready, jobs: Sequence[Job]) -> tuple[float | None, int, in
         return 0.0, 0, 0, []
     from outgrow.learners.finetune_estimate import FitCost, fit_cost
 
-    tokens = _tokens(ready)
+    tokens, longest = _tokens(ready)
     found: dict[tuple[str, str], list[FitCost | None]] = {}
     for job, tuned in fits:
         for learner, rows, read in tuned:
             key = (_name(learner), f"{job.kind} on {rows:,} rows")
-            cost = found[key][0] if key in found else fit_cost(learner, rows, tokens, read)
+            cost = found[key][0] if key in found else fit_cost(learner, rows, tokens, read, longest)
             found.setdefault(key, []).append(cost)
     every = [cost for costs in found.values() for cost in costs]
     known = [cost for cost in every if cost is not None]
@@ -97,8 +97,8 @@ def _name(learner: Any) -> str:
     return shown(learner.model, told, {})
 
 
-def _tokens(ready: Ready) -> float:
-    """Return the mean tokens of a text, guessed as encoders do: four characters a token."""
+def _tokens(ready: Ready) -> tuple[float, float]:
+    """Return the mean tokens of a text and those of the longest, guessed as encoders do: four characters a token."""
     inputs = ready.task.inputs
-    sample = range(0, len(inputs), max(1, len(inputs) // _SAMPLE))
-    return sum(len(inputs[i]) / 4 + 1 for i in sample) / max(len(sample), 1)
+    sample = [len(inputs[i]) / 4 + 1 for i in range(0, len(inputs), max(1, len(inputs) // _SAMPLE))]
+    return sum(sample) / max(len(sample), 1), max(sample, default=0.0)
