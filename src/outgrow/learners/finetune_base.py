@@ -24,7 +24,6 @@ from outgrow.learners.finetune_checkpoint import checkpoints, crew, device
 from outgrow.learners.finetune_files import load, save
 from outgrow.learners.finetune_loop import Course, Crew, Progress, forward, mark, pooled, train
 from outgrow.learners.finetune_many import fit_each, texts_of
-from outgrow.learners.finetune_memory import give_back_large_blocks
 from outgrow.learners.finetune_model import Pooled, build, put_back, trained
 from outgrow.learners.finetune_shard import in_pieces, shard
 from outgrow.learners.finetune_text import output_matrix, read_texts
@@ -181,7 +180,6 @@ class FineTuned(BaseEstimator):
         watch = self._watch(rows[aside], weak[aside], weight[aside]) if len(aside) else None
         outputs = labels.shape[-1]
         together = crew()
-        give_back_large_blocks()
         model = self._build(outputs)
         shift, scale = self._ground(combine(labels), importance)
         model.shift.copy_(shift)

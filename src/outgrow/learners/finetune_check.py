@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,19 +18,22 @@ CHOICES = {
 }
 
 
+_FULL = ((5 * 10**7, 2e-4), (4 * 10**8, 5e-5), (math.inf, 1e-5))
+_LORA = ((2 * 10**8, 2e-3), (10**9, 5e-4), (math.inf, 8e-5))
+
+
 def rate_for(parameters: int, lora: int | None, layers: str) -> float:
     """Return the learning rate used where none is given.
 
-    Full: 5e-5 up to 400 million parameters, 1e-5 above (public code of Burns et al. 2023: gpt2 and gpt2-medium, gpt2-large and larger).
-    LoRA: 5e-4 up to a billion, 8e-5 above (public code of EleutherAI's w2s: a half-billion and an eight-billion model). Head alone:
-    1e-3, ours. A small sweep of adapters on SmolLM2 (``benchmarks/finetune_lr.py``, docs/finetune.md) has
-    lower losses above 5e-4 after ten steps; it is too small to move a default.
+    Up to the sizes that were swept (``benchmarks/finetune_lr.py``, docs/finetune.md), one epoch of 500 to 2,000 rows: full 2e-4 up to 50
+    million parameters (MiniLM), LoRA 2e-3 up to 200 million (MiniLM, SmolLM2), the head alone 1e-2. Above, the rates of public code for
+    larger sets: full 5e-5 up to 400 million and 1e-5 above (Burns et al. 2023: gpt2 and gpt2-medium, gpt2-large and larger), LoRA 5e-4 up
+    to a billion and 8e-5 above (EleutherAI's w2s: a half-billion and an eight-billion model).
     """
     if layers == "head":
-        return 1e-3
-    if lora is not None:
-        return 5e-4 if parameters <= 10**9 else 8e-5
-    return 5e-5 if parameters <= 4 * 10**8 else 1e-5
+        return 1e-2
+    table = _LORA if lora is not None else _FULL
+    return next(rate for largest, rate in table if parameters <= largest)
 
 
 def check_installed(model: str, lora: int | None) -> None:
