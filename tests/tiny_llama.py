@@ -7,6 +7,20 @@ from pathlib import Path
 WORDS = """the a film movie plot is was good bad great dull slow sharp funny and but not very it story""".split()  # noqa: SIM905
 
 
+def reviews(n: int) -> tuple[list[str], list[str]]:
+    """Write n different short texts and their classes, no and yes, each told by one word."""
+    import random
+
+    rng = random.Random(2)
+    texts, truth = [], []
+    for i in range(n):
+        words = [f"n{i}", *rng.choices([w for w in WORDS if w not in ("good", "bad")], k=rng.randint(1, 8))]
+        words.insert(rng.randrange(len(words)), ("bad", "good")[i % 2])
+        texts.append(" ".join(words))
+        truth.append(("no", "yes")[i % 2])
+    return texts, truth
+
+
 def save_llama(folder: Path, *, head: bool = True, start: bool = False) -> Path:
     """Save two blocks of 32 columns whose tokenizer knows the words above, with a start token where asked."""
     import random

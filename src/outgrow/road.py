@@ -112,36 +112,24 @@ def run(
         follow(store or Store())
         return (Comparison if isinstance(made, Several) else Results).load(folder)
     with leading():
-        return _run(made, folder, task, views, processes, store, progress, show_text, say)
-
-
-def _run(
-    made: Study | Several,
-    folder: Path,
-    task: Task | None,
-    views: Mapping[str, Any] | None,
-    processes: int | None,
-    store: Store | None,
-    progress: bool,
-    show_text: bool,
-    say: Say,
-) -> Results | Comparison:
-    if isinstance(made, Several):
-        if task is not None or views is not None:
-            raise StudyError("task and views are of one study, and these are several; leave them out")
-        return run_several(
-            made,
-            folder,
-            processes=processes,
-            progress=progress,
-            show_text=show_text,
-            store=store,
-            say=say,
-            pages=pages,
-            compared=comparison_pages,
+        if isinstance(made, Several):
+            if task is not None or views is not None:
+                raise StudyError("task and views are of one study, and these are several; leave them out")
+            return run_several(
+                made,
+                folder,
+                processes=processes,
+                progress=progress,
+                show_text=show_text,
+                store=store,
+                say=say,
+                pages=pages,
+                compared=comparison_pages,
+            )
+        ready = make_ready(made, task=task, views=views, store=store, say=say)
+        return carry_out(
+            ready, folder, processes=processes, progress=progress, show_text=show_text, say=say, pages=pages
         )
-    ready = make_ready(made, task=task, views=views, store=store, say=say)
-    return carry_out(ready, folder, processes=processes, progress=progress, show_text=show_text, say=say, pages=pages)
 
 
 def reproduce(

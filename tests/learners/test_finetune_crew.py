@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from launched import SEVERAL, environment, launch
 from outgrow.learners.finetune_shard import CONFIG
 from outgrow.tasks.rows import Rows
 
@@ -43,23 +42,14 @@ out = {"logits": method.logits(rows).tolist(), "size": int(os.environ.get("WORLD
 """
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 @pytest.mark.slow
 def test_two_processes_agree_with_one(llama: Path, reviews: tuple[Rows, NDArray[np.str_]], tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text(SCRIPT, "utf-8")
-    launch = ["-m", "accelerate.commands.launch", "--main_process_port", str(free_port())]
-    # Its name for "several processes"; without a graphics processor they meet over gloo.
-    several = ["--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
     ways = {
         "one": [],
-        "whole": [*launch, *several, "--dynamo_backend", "no"],
-        "pieces": [*launch, "--config_file", str(CONFIG)],
+        "whole": [*launch(), *SEVERAL],
+        "pieces": [*launch(), "--config_file", str(CONFIG)],
     }
     found: dict[str, list[dict[str, Any]]] = {}
     for name, command in ways.items():
@@ -73,8 +63,7 @@ def test_two_processes_agree_with_one(llama: Path, reviews: tuple[Rows, NDArray[
             capture_output=True,
             text=True,
             timeout=600,
-            # The processes meet at this machine's own address, which the tests' guard refuses.
-            env={k: v for k, v in os.environ.items() if k != "OUTGROW_BLOCKED_LOG"},
+            env=environment(),
         )
         assert done.returncode == 0, done.stderr[-6000:]
         found[name] = [json.loads(p.read_text("utf-8")) for p in sorted(folder.glob("out*.json"))]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import signal
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from outgrow.studies.ready import make_ready
 from outgrow.studies.run import dry_run
 from outgrow.studies.study import Study
 from outgrow.tasks.labels import WeakLabels
-from tiny_llama import WORDS, save_llama
+from tiny_llama import reviews, save_llama
 
 from . import sweep_victim
 
@@ -37,13 +36,7 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def task() -> outgrow.Task:
-    rng = random.Random(2)
-    texts, truth = [], []
-    for i in range(200):
-        words = [f"n{i}", *rng.choices([w for w in WORDS if w not in ("good", "bad")], k=rng.randint(1, 8))]
-        words.insert(rng.randrange(len(words)), ("bad", "good")[i % 2])
-        texts.append(" ".join(words))
-        truth.append(("no", "yes")[i % 2])
+    texts, truth = reviews(200)
     return outgrow.Task.from_arrays(texts, truth, name="reviews")
 
 

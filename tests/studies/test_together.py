@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import random
-import socket
 import subprocess
 import sys
 from collections import Counter
@@ -17,24 +14,19 @@ import pytest
 import yaml
 
 import outgrow
+from launched import SEVERAL, environment, launch
 from outgrow.errors import FetchError, InputError, StoreError, StudyError
 from outgrow.store import Journal
 from outgrow.studies import together
 from outgrow.studies.results import Results
 from outgrow.studies.verbs import label
-from tiny_llama import WORDS, save_llama
+from tiny_llama import reviews, save_llama
 
 
 def lay_out(folder: Path) -> Path:
     """Write texts, a model and a study: fine-tuned supervisor, students fine-tuned and frozen, one of which cannot be trained."""
-    rng = random.Random(2)
     with (folder / "reviews.csv").open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["text", "label"])
-        for i in range(180):
-            words = [f"n{i}", *rng.choices([w for w in WORDS if w not in ("good", "bad")], k=rng.randint(1, 8))]
-            words.insert(rng.randrange(len(words)), ("bad", "good")[i % 2])
-            table.writerow([" ".join(words), ("no", "yes")[i % 2]])
+        csv.writer(file).writerows([("text", "label"), *zip(*reviews(180), strict=True)])
     llama = str(save_llama(folder / "llama"))
     tuned = {"finetune": llama, "lr": 3e-3, "batch": 16, "max_tokens": 32, "batch_tokens": 60}
     one = {
@@ -54,23 +46,27 @@ def lay_out(folder: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_two_processes_agree_with_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_processes_agree_with_one(tmp_path: Path) -> None:
     """Same jobs, same failures, same predictions; one process alone plans, writes and prints."""
     path = lay_out(tmp_path)
     one = outgrow.run(path, out=tmp_path / "one", processes=1, progress=False, say=lambda sentence: None)
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = str(found.getsockname()[1])
-    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
-    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", port]
-    # The processes meet at this machine's own address, which the tests' guard refuses.
-    env = {k: v for k, v in os.environ.items() if k != "OUTGROW_BLOCKED_LOG"}
     done = subprocess.run(
-        [sys.executable, *launch, "-m", "outgrow", "run", str(path), "--out", str(tmp_path / "two"), "--json"],
+        [
+            sys.executable,
+            *launch(),
+            *SEVERAL,
+            "-m",
+            "outgrow",
+            "run",
+            str(path),
+            "--out",
+            str(tmp_path / "two"),
+            "--json",
+        ],
         capture_output=True,
         text=True,
         timeout=600,
-        env={**env, "OUTGROW_HOME": str(tmp_path / "home")},
+        env={**environment(), "OUTGROW_HOME": str(tmp_path / "home")},
     )
     assert (tmp_path / "two" / "report.html").exists(), done.stderr[-6000:]
     told = json.loads(done.stdout)
@@ -96,7 +92,7 @@ def test_two_processes_agree_with_one(tmp_path: Path, monkeypatch: pytest.Monkey
             np.testing.assert_allclose(b.outputs[role], output, atol=1e-4, err_msg=f"{role} of {a.cell}")
 
 
-def test_who_leads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_who_leads(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not together.several()
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")

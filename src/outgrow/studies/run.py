@@ -150,13 +150,14 @@ def do_jobs(
     context = Context(store, rows=ready.rows, supervisors=ready.answering)
     before = {job.key for job, _ in failures}
     # Fits that share a graphics processor share its memory, so each has one; heads are solved on the CPU.
-    devices = cards()
-    tuned = {job.key for job in todo if fine_tunes(ready, job)} if devices or several() else set()
-    devices = devices if tuned and not several() else ()
+    launched = several()
+    devices = () if launched else cards()
+    tuned = {job.key for job in todo if fine_tunes(ready, job)} if launched or devices else set()
+    devices = devices if tuned else ()
     outcomes = run_jobs(
         todo,
         Led(context, tuned),
-        processes=1 if several() else processes or len(devices) or _cores(),
+        processes=1 if launched else processes or len(devices) or _cores(),
         root=str(store.root),
         failed=before,
         devices=devices,
